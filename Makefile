@@ -1,0 +1,47 @@
+# The commands of this checkout. `make run` and `make test` are the two that a newcomer needs.
+SHELL := /bin/bash
+PYTHON ?= python3
+VENV := .venv
+STAMP := $(VENV)/.installed
+PORT ?= 1789
+DATA ?= run/example
+
+.PHONY: help venv dev run test lint bench clean system-packages
+
+help:            ## this list
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 18
+
+venv: $(STAMP)   ## make .venv with the package in it
+
+$(VENV)/bin/python:
+	@tools/make-venv "$(PYTHON)" "$(VENV)"
+
+$(STAMP): $(VENV)/bin/python setup.py
+	$(VENV)/bin/pip install --quiet --disable-pip-version-check -e '.[cluster]'
+	@touch $@
+
+$(VENV)/.developer: $(STAMP)
+	$(VENV)/bin/pip install --quiet --disable-pip-version-check -e '.[dev]'
+	@touch $@
+
+dev: $(VENV)/.developer   ## .venv with what tests and checks need too
+
+run: venv        ## start the all-in-one service with the example cloud on 127.0.0.1:$(PORT)
+	@exec $(VENV)/bin/congressd serve --example --data-dir "$(DATA)" --port "$(PORT)"
+
+lint: dev        ## ruff and mypy strict
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/mypy
+
+test: dev        ## every test, with the real servers that they need
+	@tools/system-packages
+	$(MAKE) --no-print-directory lint
+	$(VENV)/bin/python -m pytest
+
+bench: dev       ## the benchmarks of benchmarks/
+	$(VENV)/bin/pip install --quiet --disable-pip-version-check duckdb
+	$(VENV)/bin/python -m benchmarks
+
+clean:           ## remove what the commands above made
+	rm -rf $(VENV) build dist *.egg-info run .mypy_cache .ruff_cache .pytest_cache .hypothesis

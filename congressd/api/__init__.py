@@ -1,0 +1,1 @@
+"""Flask: REST v1, health, metrics, OpenAPI, authentication."""

@@ -1,0 +1,1 @@
+"""What crosses between nodes: streams (table changes) and control (RPC), in process or over RabbitMQ."""

@@ -1,0 +1,1 @@
+"""congressd (daemons, database, checks) and congress (client)."""

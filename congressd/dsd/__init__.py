@@ -1,0 +1,1 @@
+"""The datasource node: runs drivers, publishes their changes, accepts pushes, executes actions."""

@@ -1,0 +1,1 @@
+"""Rules and changes of tables in, changes of derived tables out."""

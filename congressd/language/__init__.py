@@ -1,0 +1,1 @@
+"""Text to checked rules: grammar, syntax tree, builtins, safety, stratification, formatter."""
