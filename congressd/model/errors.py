@@ -51,7 +51,12 @@ _TABLE = (
     ("rule_not_permitted", 1019, 400, "Rules are not permitted on datasource policies"),
     ("policy_not_exist", 1020, 404, "Policy does not exist"),
     ("policy_rule_insertion_failure", 1021, 400, "Policy rule insertion failed"),
-    ("policy_abbreviation_error", 1022, 400, "The policy abbreviation must be a string of at most 5 characters"),
+    (
+        "policy_abbreviation_error",
+        1022,
+        400,
+        "The policy abbreviation must be a string of at most 5 characters",
+    ),
     ("query_syntax", 1100, 400, "Syntax error in the query"),
     ("push_rows", 1101, 400, "The pushed rows do not fit the table"),
     ("source_config", 1102, 400, "The configuration of the source is not valid"),
