@@ -80,7 +80,7 @@ def to_rows(rows: Sequence[Sequence[object]]) -> list[Row]:
         return list(zip(*columns, strict=True))
     if not columns:
         return [()] * len(rows)
-    return [tuple(row) for row in rows]  # type: ignore[misc]  # every cell was checked above
+    return [tuple(row) for row in rows]  # type: ignore[arg-type]  # every cell was checked above
 
 
 def to_json(value: Value) -> str | int | float | bool | None:
