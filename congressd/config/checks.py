@@ -1,0 +1,46 @@
+"""What must hold between options; each check is a sentence that names the options, their values and what would do."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Iterator
+
+from congressd.config.options import Settings
+
+
+def problems_across(settings: Settings) -> Iterator[str]:
+    """One sentence for each rule that ``settings`` break."""
+    yield from _lease(settings)
+    yield from _access(settings)
+
+
+def _lease(settings: Settings) -> Iterator[str]:
+    """A holder must have two tries at renewal before it has to stop, and must stop before another may start."""
+    dsd = settings.dsd
+    needed = 2 * dsd.renew_period + dsd.lease_margin
+    if needed > dsd.lease:
+        yield (
+            f"[dsd]/lease is {dsd.lease:g} s but must be at least 2 x renew_period + lease_margin = "
+            f"2 x {dsd.renew_period:g} + {dsd.lease_margin:g} = {needed:g} s, so that one lost renewal does not end "
+            f"it. Raise lease, or lower renew_period."
+        )
+
+
+def _access(settings: Settings) -> Iterator[str]:
+    default = settings.default
+    if default.auth_strategy == "none" and not default.serve_everybody and not is_loopback(default.bind_host):
+        yield (
+            f"[DEFAULT]/bind_host is {default.bind_host!r}, which other machines can reach, and auth_strategy is "
+            f"`none`, so everybody who reaches the port could change everything. Bind to 127.0.0.1, "
+            f"or say serve_everybody = true if that is what you want."
+        )
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine reaches an address."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False

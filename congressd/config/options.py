@@ -1,0 +1,143 @@
+"""Every option of congressd, in one table: each class is a group of the file, each field an option.
+
+A field's type and default are the option's; ``option`` adds what the operator reads. The configuration file's
+sample, docs/config.md and the reading of file and environment are all made from this table.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class About:
+    """What the table says about an option besides type and default.
+
+    ``congress`` is ``[group]/name`` of OpenStack Congress' option of the same meaning, accepted as well.
+    """
+
+    help: str
+    minimum: float | None = None
+    maximum: float | None = None
+    choices: tuple[str, ...] = ()
+    congress: str = ""
+    secret: bool = False
+
+
+def option(default: str | int | float | bool, help: str, **about: Any) -> Any:  # noqa: A002
+    """A field of the table."""
+    return field(default=default, metadata={"about": About(help, **about)})
+
+
+@dataclass(frozen=True, slots=True)
+class Default:
+    """What every process needs to know."""
+
+    bind_host: str = option("127.0.0.1", "Address that the API listens on.", congress="[DEFAULT]/bind_host")
+    bind_port: int = option(
+        1789, "TCP port that the API listens on.", minimum=1, maximum=65535, congress="[DEFAULT]/bind_port"
+    )
+    data_dir: str = option(
+        "",
+        "Directory of the all-in-one service: its database, its key and the example's files. "
+        "Needed by `congressd serve`, where --data-dir says the same.",
+    )
+    encryption_key_path: str = option(
+        "",
+        "File with the key that encrypts the secrets of sources in the database; made at the first start, readable "
+        "by its owner only. Empty: `secret.key` in data_dir. Without it the secrets cannot be read again.",
+        congress="[DEFAULT]/encryption_key_path",
+    )
+    auth_strategy: str = option(
+        "none",
+        "Who may call. `none`: everybody who reaches the port; the service then listens on loopback addresses only. "
+        "Congress' name for it, `noauth`, is accepted.",
+        choices=("none",),
+        congress="[DEFAULT]/auth_strategy",
+    )
+    serve_everybody: bool = option(
+        False,
+        "Listen on other than loopback addresses although auth_strategy is `none`: everybody who reaches the port "
+        "may then read and change everything.",
+    )
+    log_level: str = option(
+        "INFO", "The least severe message that is logged.", choices=("DEBUG", "INFO", "WARNING", "ERROR")
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Database:
+    """Where policies, sources, pushed rows and logs are kept."""
+
+    connection: str = option(
+        "",
+        "SQLAlchemy URL, such as mysql+pymysql://congress:password@db.example.org/congress. "
+        "Empty: the SQLite file `congressd.db` in data_dir.",
+        congress="[database]/connection",
+        secret=True,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Api:
+    """The REST API."""
+
+    threads: int = option(8, "Requests that are answered at the same time.", minimum=1, maximum=256)
+    graceful_timeout: float = option(
+        3.0, "Seconds that running requests may take to finish when the service stops.", minimum=0.1, maximum=60
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Pe:
+    """The policy engine node."""
+
+    sync_period: float = option(
+        10.0,
+        "Seconds between looks at the database for changes of policies and sources whose notice was lost.",
+        minimum=0.1,
+        congress="[DEFAULT]/datasource_sync_period",
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Dsd:
+    """The datasource node. A node whose lease ends without renewal stops publishing, and another may take over."""
+
+    lease: float = option(15.0, "Seconds for which an epoch's holder may publish without renewal.", minimum=1)
+    renew_period: float = option(5.0, "Seconds between renewals of the lease.", minimum=0.1)
+    lease_margin: float = option(
+        2.0, "Seconds before the end of its lease at which a node that could not renew it stops publishing.", minimum=0
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """A whole configuration; the fields are the file's groups, in the file's order."""
+
+    default: Default = Default()
+    database: Database = Database()
+    api: Api = Api()
+    pe: Pe = Pe()
+    dsd: Dsd = Dsd()
+
+
+#: Options of Congress that mean nothing here: accepted with a warning, so that its file can be read.
+CONGRESS_ONLY = frozenset(
+    f"[{group}]/{name}"
+    for group, names in {
+        "DEFAULT": "max_simultaneous_requests tcp_keepalive tcp_keepidle api_workers api_paste_config drivers "
+        "disabled_drivers custom_driver_endpoints replicated_policy_engine policy_library_path tempdir "
+        "fatal_exception_format_errors transport_url enable_execute_action debug log_file log_dir "
+        "use_syslog use_stderr syslog_log_facility logging_context_format_string",
+        "dse": "bus_id ping_timeout long_timeout time_to_resub execute_action_retry execute_action_retry_timeout",
+        "json_ingester": "enable config_path config_reusables_path db_connection",
+        "database": "max_pool_size max_overflow pool_timeout backend slave_connection connection_recycle_time",
+        "agent": "host version max_delay services",
+    }.items()
+    for name in names.split()
+)
+
+#: Groups of the libraries of an OpenStack service, read by nobody here: accepted with a warning.
+FOREIGN_GROUPS = ("keystone_authtoken", "cors", "oslo_", "service_credentials", "healthcheck")
