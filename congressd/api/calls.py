@@ -1,0 +1,66 @@
+"""What a handler gets and gives: a request that was already checked, and an answer. Nothing of Flask."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
+
+if TYPE_CHECKING:
+    from congressd.api.service import Service
+
+JSON: Final = "application/json"
+
+#: From least to most: each may do what those before it may.
+ROLES: Final = ("anyone", "reader", "author", "operator", "admin")
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who asks. ``name`` goes into the revision log as the author."""
+
+    name: str = "anonymous"
+    role: str = "admin"
+
+    def may(self, role: str) -> bool:
+        """Whether this caller has at least ``role``."""
+        return ROLES.index(self.role) >= ROLES.index(role)
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One request. ``path`` and ``query`` hold checked parameters by name, ``body`` the checked JSON.
+
+    ``url`` is the absolute address without the query string, for ``Location`` and links.
+    """
+
+    path: Mapping[str, str]
+    query: Mapping[str, Any]
+    body: Any
+    url: str
+    caller: Caller = Caller()
+    idempotency_key: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """The status, the JSON body (``bytes`` are sent as they are) and headers of an answer."""
+
+    body: Any
+    status: int = 200
+    headers: Mapping[str, str] = field(default_factory=dict)
+    content_type: str = JSON
+    token: str | None = None  #: the consistency token, if it is more than the policy revision
+
+
+Handler: TypeAlias = "Callable[[Service, Call], Answer]"
+
+
+def created(call: Call, item: Mapping[str, Any], token: str | None = None) -> Answer:
+    """201 with the address of the new item, as Congress answers."""
+    return Answer(item, 201, {"Location": f"{call.url.rstrip('/')}/{item['id']}"}, token=token)
+
+
+def listing(items: list[Any], token: str | None = None) -> Answer:
+    """200 with a collection."""
+    return Answer({"results": items}, token=token)

@@ -1,0 +1,149 @@
+"""The process that serves: gunicorn with one worker of many threads, started and stopped from Python.
+
+The service is built and started in the worker, after the fork, so that no thread and no connection is shared with
+the parent. The parent only watches: a worker that dies is started again, and a worker never outlives its parent.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import logging
+import os
+import signal
+import threading
+from collections.abc import Callable, Iterable
+from typing import Any, Protocol
+
+from gunicorn.app.base import BaseApplication
+from gunicorn.http.errors import LimitRequestHeaders, LimitRequestLine, ParseException
+from gunicorn.workers.gthread import ThreadWorker
+
+from congressd.api.errors import error_body
+from congressd.model.errors import CongressError
+
+LOG = logging.getLogger(__name__)
+_PR_SET_PDEATHSIG = 1  # linux/prctl.h
+_LONGEST_LINE = 8190  # the most that gunicorn takes
+
+
+class Running(Protocol):
+    """What `serve` runs in the worker: a WSGI application with threads behind it."""
+
+    @property
+    def app(self) -> Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]:
+        """The WSGI application."""
+
+    def start(self) -> None:
+        """Start the threads. Returns at once; readiness is the application's to tell."""
+
+    def drain(self) -> None:
+        """Say "not ready" from now on; running and new requests are still answered. Must not block."""
+
+    def stop(self, timeout: float) -> None:
+        """Stop the threads and close what is open, within ``timeout`` seconds."""
+
+
+class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no types
+    """gunicorn's threaded worker, which drains first and answers broken HTTP in the API's own error shape."""
+
+    def handle_exit(self, sig: int, frame: Any) -> None:
+        drain = getattr(self.app, "drain", None)
+        if drain is not None:
+            drain()
+        super().handle_exit(sig, frame)
+
+    def handle_error(self, req: Any, client: Any, addr: Any, exc: BaseException) -> None:
+        """Answer what never became a request: 4xx for the client's faults (gunicorn says 501 to some)."""
+        if not isinstance(exc, ParseException):
+            super().handle_error(req, client, addr, exc)
+            return
+        status = {LimitRequestLine: "414 URI Too Long", LimitRequestHeaders: "431 Request Header Fields Too Large"}.get(
+            type(exc), "400 Bad Request"
+        )
+        body = error_body(CongressError("bad_request", f"this is not HTTP that can be understood: {exc}"))
+        head = f"HTTP/1.1 {status}\r\nConnection: close\r\nContent-Type: application/json\r\nContent-Length: {len(body)}"
+        self.log.warning("refused a broken request from %s: %s", addr[0] if addr else "a local socket", exc)
+        try:
+            client.sendall(head.encode("latin-1") + b"\r\n\r\n" + body)
+        except OSError:
+            self.log.debug("the client was gone before the answer")
+
+
+class _Application(BaseApplication):  # type: ignore[misc]  # gunicorn has no types
+    def __init__(self, build: Callable[[], Running], options: dict[str, Any]) -> None:
+        self._build = build
+        self._options = options
+        self._running: Running | None = None
+        super().__init__()
+
+    def load_config(self) -> None:
+        for name, value in self._options.items():
+            self.cfg.set(name, value)
+
+    def load(self) -> Any:
+        self._running = self._build()
+        self._running.start()
+        return self._running.app
+
+    def drain(self) -> None:
+        if self._running is not None:
+            self._running.drain()
+
+    def stop(self, timeout: float) -> None:
+        if self._running is not None:
+            self._running.stop(timeout)
+
+
+def serve(
+    build: Callable[[], Running],
+    host: str = "127.0.0.1",
+    port: int = 1789,
+    *,
+    threads: int = 8,
+    graceful: float = 3.0,
+    ready: Callable[[], None] | None = None,
+) -> None:
+    """Serve until SIGTERM or SIGINT; ends by SystemExit with 0, or not 0 if the service could not be started.
+
+    ``build`` is called in the worker process; ``graceful`` is how many seconds running requests may take to finish,
+    after which their connections are cut; the whole stop takes at most a second and a half longer. ``ready`` is
+    called in the worker once the port is listened on and the service was started.
+    """
+    application: _Application
+
+    def post_fork(_arbiter: Any, worker: Any) -> None:
+        # Without this a parent that was killed leaves a worker behind that holds the port and the database.
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+        if os.getppid() != worker.ppid:
+            os._exit(1)
+
+    def post_worker_init(_worker: Any) -> None:
+        if ready is not None:
+            ready()
+
+    def worker_exit(_arbiter: Any, _worker: Any) -> None:
+        stopper = threading.Thread(target=application.stop, args=(1.0,), name="stop", daemon=True)
+        stopper.start()
+        stopper.join(1.0)
+        logging.shutdown()
+        os._exit(0)  # else the interpreter waits for threads that wait for idle clients
+
+    options: dict[str, Any] = {
+        "bind": [f"[{host}]:{port}" if ":" in host else f"{host}:{port}"],
+        "workers": 1,
+        "worker_class": Worker,
+        "threads": threads,
+        "worker_connections": 1000 + threads,
+        "graceful_timeout": graceful,
+        "keepalive": 75,
+        "timeout": 60,
+        "limit_request_line": _LONGEST_LINE,
+        "limit_request_field_size": 0,
+        "worker_tmp_dir": "/dev/shm" if os.path.isdir("/dev/shm") else None,
+        "loglevel": "warning",
+        "post_fork": post_fork,
+        "post_worker_init": post_worker_init,
+        "worker_exit": worker_exit,
+    }
+    application = _Application(build, options)
+    application.run()
