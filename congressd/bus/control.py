@@ -1,0 +1,61 @@
+"""The control plane: calls and notices between nodes. Lossy: nothing may depend on a notice or an answer arriving.
+
+This module owns the words of it; `congressd.bus.inprocess` and `congressd.bus.oslo_control` implement them.
+Arguments, results and payloads are made of dicts with string keys, lists, tuples and the values of
+`congressd.model.values`; they arrive as they were sent (tuples stay tuples, `TRUE` stays `TRUE`).
+
+Every target and topic is one line in `TARGETS` and `TOPICS`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, Final, Protocol, TypeAlias
+
+#: No call may wait longer than this, in seconds.
+LONGEST_CALL: Final = 10.0
+
+Method: TypeAlias = Callable[..., Any]
+NoticeHandler: TypeAlias = Callable[[Any], None]
+
+TARGETS: Final[Mapping[str, str]] = {
+    "dsd": "the active datasource node: snapshot(source, to), status(source), rows(source, table), refresh(source)",
+}
+TOPICS: Final[Mapping[str, str]] = {
+    "revision": "the policies reached a new revision; payload {'revision': number}",
+    "pushed": "pushes were committed for a source; payload {'source': name}",
+}
+
+
+class Registration(Protocol):
+    """Something that is served or listened to, until it is stopped."""
+
+    def stop(self) -> None:
+        """No further call or notice reaches the function after this returns. May be called twice."""
+
+
+class Control(Protocol):
+    """One node's end of the control plane. Safe to use from several threads."""
+
+    def serve(self, target: str, methods: Mapping[str, Method]) -> Registration:
+        """Answer calls to ``target``, with keyword arguments, on threads of the bus.
+
+        If several nodes serve one target, each call reaches one of them. A CongressError of a method reaches the
+        caller as it is; any other exception is logged here and reaches the caller as CongressError("internal").
+        """
+
+    def call(self, target: str, method: str, args: Mapping[str, Any] | None = None, timeout: float = 5.0) -> Any:
+        """What ``method`` of ``target`` returns for ``args``; waits at most ``timeout`` (and `LONGEST_CALL`) seconds.
+
+        Raises CongressError("unavailable") if no answer came in time (the method may have run, or run later), and
+        CongressError("not_found") if the target has no such method.
+        """
+
+    def notify(self, topic: str, payload: Any) -> None:
+        """Tell everyone who listens to ``topic``, this node included. Never raises on a broken connection: it logs."""
+
+    def listen(self, topic: str, handler: NoticeHandler) -> Registration:
+        """Call ``handler(payload)`` for every notice of ``topic``, one at a time, on a thread of the bus."""
+
+    def close(self, timeout: float = 5.0) -> None:
+        """Stop everything served and listened to, within ``timeout`` seconds."""
