@@ -1,0 +1,123 @@
+"""The records of policies, rules and sources: what crosses from the database to the rooms above. Pure.
+
+A record is what one database row means, with its times (seconds since 1970, UTC). Records are compared by value, so
+"did it change?" is ``==``. The caller makes their ids (`new_id`) and times; the store checks their texts only.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from typing import Any, Final, TypeAlias, TypeVar
+
+from congressd.model import jsontext
+from congressd.model.errors import CongressError
+
+MAX_NAME: Final = 255  #: characters of a name, owner, driver or kind
+MAX_ABBREVIATION: Final = 5
+MAX_TEXT: Final = 1_000_000  #: bytes of one record as JSON: well under MariaDB's max_allowed_packet (16 MB)
+
+
+def new_id() -> str:
+    """A fresh id (UUID 4, 36 characters)."""
+    return str(uuid.uuid4())
+
+
+@dataclass(frozen=True, slots=True)
+class PolicyRecord:
+    """A policy. ``kind`` is a name of COMPAT's table, kept as it was given, in lower case."""
+
+    id: str
+    name: str
+    abbreviation: str = ""
+    description: str = ""
+    owner_id: str = "user"
+    kind: str = "nonrecursive"
+    created_at: float = 0.0
+    updated_at: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class RuleRecord:
+    """A rule of a policy: its text as the author wrote it, and ``options`` (JSON) for those of execute rules."""
+
+    id: str
+    policy_id: str
+    rule: str
+    name: str | None = None
+    comment: str = ""
+    enabled: bool = True
+    options: Mapping[str, Any] = field(default_factory=dict)
+    created_at: float = 0.0
+    updated_at: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class SourceRecord:
+    """A configured data source.
+
+    ``config`` holds the options that anybody may read. ``secrets`` maps each secret option to its encrypted value
+    (see `congressd.store.sources`); the text in clear is never part of a record.
+    """
+
+    id: str
+    name: str
+    driver: str
+    config: Mapping[str, Any] = field(default_factory=dict)
+    secrets: Mapping[str, str] = field(default_factory=dict)
+    description: str = ""
+    enabled: bool = True
+    created_at: float = 0.0
+    updated_at: float = 0.0
+
+
+Record: TypeAlias = PolicyRecord | RuleRecord | SourceRecord
+RecordT = TypeVar("RecordT", PolicyRecord, RuleRecord, SourceRecord)
+
+
+def encode(record: Record) -> str:
+    """A record as JSON text. Raises CongressError("bad_request" or "too_large") for text no database can keep."""
+    try:
+        text = jsontext.dumps({each.name: getattr(record, each.name) for each in fields(record)}).decode("utf-8")
+    except UnicodeDecodeError:
+        raise CongressError(
+            "bad_request",
+            f"the text of {_title(record)} holds half of a surrogate pair (such as \\ud800), which is no character;"
+            " write the whole character",
+        ) from None
+    if len(text) > MAX_TEXT:
+        raise CongressError("too_large", f"{_title(record)} has {len(text)} bytes; at most {MAX_TEXT} are kept")
+    return text
+
+
+def decode(kind: type[RecordT], text: str) -> RecordT:
+    """The record that `encode` wrote."""
+    return kind(**jsontext.loads(text))
+
+
+def check_lengths(record: Record) -> None:
+    """Refuse short texts that are too long for their column. Raises CongressError("name_invalid" or other)."""
+    if isinstance(record, PolicyRecord):
+        if len(record.abbreviation) > MAX_ABBREVIATION:
+            raise CongressError(
+                "policy_abbreviation_error",
+                f"{record.abbreviation[:40]!r} has {len(record.abbreviation)} characters; at most"
+                f" {MAX_ABBREVIATION} are allowed",
+            )
+        short = {"name": record.name, "owner_id": record.owner_id, "kind": record.kind}
+    elif isinstance(record, RuleRecord):
+        short = {"name": record.name or ""}
+    else:
+        short = {"name": record.name, "driver": record.driver}
+    for title, text in short.items():
+        if len(text) > MAX_NAME:
+            code = "name_invalid" if title == "name" else "bad_request"
+            raise CongressError(
+                code, f"the {title} {text[:40]!r}... has {len(text)} characters; at most {MAX_NAME} are allowed"
+            )
+
+
+def _title(record: Record) -> str:
+    noun = {PolicyRecord: "policy", RuleRecord: "rule", SourceRecord: "source"}[type(record)]
+    return f"{noun} {(record.name or record.id)[:40]!r}"
