@@ -30,6 +30,12 @@ class TableSchema:
     def column_names(self) -> tuple[str, ...]:
         return tuple(column.name for column in self.columns)
 
+    @property
+    def key_positions(self) -> tuple[int, ...]:
+        """Where in a row the columns of the key stand, counted from 0."""
+        names = self.column_names
+        return tuple(names.index(name) for name in self.key)
+
 
 @dataclass(frozen=True, slots=True)
 class TableChange:

@@ -1,66 +1,21 @@
 """Rows that a client pushes: checked against the table's schema, and turned into operations for the push log.
 
-An operation is complete in itself (it names its columns and key), so that the log can be folded by anyone, also
-after the source's configuration has changed. Pure; whoever takes a push calls `validate_push` before it commits.
+Pure; whoever takes a push calls `validate_push` before it commits.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from enum import StrEnum
-from typing import Any, Literal
+from typing import Literal
 
 from congressd.model.errors import CongressError
 from congressd.model.nearest import hint, listing
 from congressd.model.tables import TableSchema
-from congressd.model.values import Row, Value, literal, to_json, to_rows, to_value
+from congressd.model.values import Row, Value, literal, to_rows, to_value
+from congressd.store.pushfold import Delete, Operation, Replace, Upsert
 
+#: PUT replaces a table, PATCH changes single rows of it.
 PushMode = Literal["replace", "change"]
-
-
-class OperationKind(StrEnum):
-    """REPLACE puts rows in the place of the whole table, UPSERT adds or changes rows, DELETE takes rows away."""
-
-    REPLACE = "replace"
-    UPSERT = "upsert"
-    DELETE = "delete"
-
-
-@dataclass(frozen=True, slots=True)
-class Operation:
-    """One step of a push.
-
-    ``columns`` names the values of each row in order, ``key`` the columns by which a row is found (empty: the whole
-    row). The rows of a DELETE hold the key's columns only, or all columns when there is no key.
-    """
-
-    kind: OperationKind
-    table: str
-    columns: tuple[str, ...]
-    key: tuple[str, ...]
-    rows: tuple[Row, ...]
-
-    def document(self) -> dict[str, Any]:
-        """The operation as an object for JSON."""
-        return {
-            "op": self.kind.value,
-            "table": self.table,
-            "columns": list(self.columns),
-            "key": list(self.key),
-            "rows": [[to_json(value) for value in row] for row in self.rows],
-        }
-
-    @classmethod
-    def from_document(cls, document: Mapping[str, Any]) -> Operation:
-        """The operation that `document` wrote."""
-        return cls(
-            OperationKind(document["op"]),
-            document["table"],
-            tuple(document["columns"]),
-            tuple(document["key"]),
-            tuple(to_rows(document["rows"])),
-        )
 
 
 def validate_push(schema: TableSchema, body: object, mode: PushMode) -> tuple[Operation, ...]:
@@ -76,7 +31,7 @@ def validate_push(schema: TableSchema, body: object, mode: PushMode) -> tuple[Op
     if mode == "replace":
         if not isinstance(body, list):
             raise _misfit(schema, f"the body is {_kind(body)}; it must be a list of rows")
-        return (_operation(OperationKind.REPLACE, schema, _table_rows(schema, body, "row")),)
+        return (Replace(schema.name, _table_rows(schema, body, "row"), schema.key_positions),)
     if not isinstance(body, Mapping):
         raise _misfit(schema, f'the body is {_kind(body)}; it must be an object with "upsert" and "delete"')
     for part in body:
@@ -87,18 +42,13 @@ def validate_push(schema: TableSchema, body: object, mode: PushMode) -> tuple[Op
             )
         if not isinstance(body[part], list):
             raise _misfit(schema, f'"{part}" is {_kind(body[part])}; it must be a list of rows')
-    operations = []
+    operations: list[Operation] = []
     if body.get("delete"):
-        keys = _keys(schema, body["delete"])
-        columns = schema.key or schema.column_names
-        operations.append(Operation(OperationKind.DELETE, schema.name, columns, schema.key, keys))
+        operations.append(Delete(schema.name, _keys(schema, body["delete"]), schema.key_positions))
     if body.get("upsert"):
-        operations.append(_operation(OperationKind.UPSERT, schema, _table_rows(schema, body["upsert"], "upsert row")))
+        rows = _table_rows(schema, body["upsert"], "upsert row")
+        operations.append(Upsert(schema.name, rows, schema.key_positions))
     return tuple(operations)
-
-
-def _operation(kind: OperationKind, schema: TableSchema, rows: tuple[Row, ...]) -> Operation:
-    return Operation(kind, schema.name, schema.column_names, schema.key, rows)
 
 
 def _table_rows(schema: TableSchema, items: Sequence[object], what: str) -> tuple[Row, ...]:
@@ -109,7 +59,7 @@ def _table_rows(schema: TableSchema, items: Sequence[object], what: str) -> tupl
     _check_text(schema, rows, what)
     if not schema.key:
         return tuple(dict.fromkeys(rows))
-    where = [schema.column_names.index(name) for name in schema.key]
+    where = schema.key_positions
     seen: dict[Row, tuple[int, Row]] = {}
     for number, row in enumerate(rows, 1):
         key = tuple(row[index] for index in where)
