@@ -9,6 +9,7 @@ RUNTIME = [
     "click>=8.1",
     "cryptography>=42",
     "Flask>=3.0",
+    "google-re2>=1.1",
     "gunicorn>=23",
     "kombu>=5.3",
     "msgpack>=1.0",

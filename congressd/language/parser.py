@@ -1,4 +1,4 @@
-"""Text to surface tree: a recursive-descent parser whose errors say where, what was found and what could stand there."""
+"""Text to surface tree: a recursive-descent parser whose errors say what was found and what could stand there."""
 
 from __future__ import annotations
 

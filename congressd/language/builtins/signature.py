@@ -23,8 +23,7 @@ class Builtin:
 
     ``function`` takes the inputs as positional arguments. A builtin without outputs is a test and returns a bool;
     any other returns the tuple of its outputs. It raises `BuiltinError` if it cannot. None means that the engine
-    itself supplies the rows (``now``). ``example`` is a query and its answer, for the documentation and its test:
-    a body that uses the builtin, and the values of its variables in the order in which they appear.
+    itself supplies the rows (``now``). ``example`` is a call that holds, outputs included: ``plus(1, 2, 3)``.
     """
 
     name: str
