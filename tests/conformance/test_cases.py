@@ -1,0 +1,18 @@
+"""Every case of ``cases/``, against the oracle and against the engine."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.conformance.model import Case, load_cases
+from tests.conformance.oracle import Oracle
+from tests.conformance.runner import run_case
+from tests.conformance.workbench import Workbench
+
+CASES = load_cases()
+EVERY_CASE = pytest.mark.parametrize("case", CASES, ids=[case.id for case in CASES])
+
+
+@EVERY_CASE
+def test_oracle(case: Case) -> None:
+    run_case(case, Workbench(Oracle()))
