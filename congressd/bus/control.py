@@ -9,8 +9,13 @@ Every target and topic is one line in `TARGETS` and `TOPICS`.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Mapping
 from typing import Any, Final, Protocol, TypeAlias
+
+from congressd.model.errors import CongressError
+
+_LOG = logging.getLogger(__name__)
 
 #: No call may wait longer than this, in seconds.
 LONGEST_CALL: Final = 10.0
@@ -31,7 +36,7 @@ class Registration(Protocol):
     """Something that is served or listened to, until it is stopped."""
 
     def stop(self) -> None:
-        """No further call or notice reaches the function after this returns. May be called twice."""
+        """No further call or notice begins after this returns. May be called twice."""
 
 
 class Control(Protocol):
@@ -59,3 +64,26 @@ class Control(Protocol):
 
     def close(self, timeout: float = 5.0) -> None:
         """Stop everything served and listened to, within ``timeout`` seconds."""
+
+
+def run_method(target: str, methods: Mapping[str, Method], method: str, args: Mapping[str, Any]) -> Any:
+    """What the method returns. Raises nothing but CongressError; for the implementations of `Control`."""
+    function = methods.get(method)
+    if function is None:
+        known = ", ".join(sorted(methods))
+        raise CongressError("not_found", f"{target!r} has no method {method!r}; it has {known}")
+    try:
+        return function(**args)
+    except CongressError:
+        raise
+    except Exception as error:
+        _LOG.exception("a call failed target=%s method=%s", target, method)
+        raise CongressError("internal", f"{method!r} of {target!r} failed: {type(error).__name__}: {error}") from error
+
+
+def hear(topic: str, handler: NoticeHandler, payload: Any) -> None:
+    """Hand a notice to its handler. Raises nothing; for the implementations of `Control`."""
+    try:
+        handler(payload)
+    except Exception:
+        _LOG.exception("a notice could not be handled topic=%s payload=%.200r", topic, payload)

@@ -123,8 +123,8 @@ class Receiver:
         self.saw_epoch(batch.epoch)
         current = self._current()
         if batch.kind is BatchKind.SNAPSHOT:
-            # The snapshot of a moment that is held already is of use only if it was asked for.
-            if current is not None and batch.sequence < current + (self.missing is None):
+            repeated = batch.sequence == current and self.missing is None  # if it was asked for, it is of use
+            if current is not None and (batch.sequence < current or repeated):
                 return [Drop(self.source, DropReason.OLD_SEQUENCE)]
             actions = [self._replace(batch)]
         elif batch.sequence in self._buffer or (current is not None and batch.sequence <= current):

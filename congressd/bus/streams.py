@@ -11,6 +11,8 @@ answers by publishing a snapshot to that address, so that large data never trave
 
 from __future__ import annotations
 
+import logging
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -18,6 +20,8 @@ from typing import Protocol, TypeAlias
 
 from congressd.bus.digest import Digest
 from congressd.model.tables import Batch
+
+_LOG = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +101,8 @@ class Publisher(Protocol):
 class Subscriber(Protocol):
     """The receiving end, held by a policy engine node: one handler, called by one thread, event after event.
 
-    An exception of the handler is logged and counted, and the next event is handed over.
+    An exception of the handler is logged and counted, and the next event is handed over; a handler that could not
+    apply what its receiver told it to says so with `congressd.bus.receiver.Receivers.distrust`.
     """
 
     @property
@@ -136,3 +141,16 @@ COUNTERS: Mapping[str, str] = {
     "undecodable": "messages that could not be understood and were dropped",
     "handler_errors": "events on which the handler failed",
 }
+
+
+def deliver(event: StreamEvent, handler: Handler, counters: Counter[str]) -> None:
+    """Hand ``event`` over and count it. Raises nothing; for the implementations of `Subscriber`."""
+    if isinstance(event, BatchArrived):
+        counters["batches"] += 1
+    elif isinstance(event, Heartbeat):
+        counters["heartbeats"] += 1
+    try:
+        handler(event)
+    except Exception:
+        counters["handler_errors"] += 1
+        _LOG.exception("an event of the stream could not be handled kind=%s", type(event).__name__)
