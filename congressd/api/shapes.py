@@ -168,22 +168,6 @@ class MapOf:
 
 
 @dataclass(frozen=True, slots=True)
-class Either:
-    """The first of several shapes whose JSON type fits: ``list`` for lists, ``mapping`` for objects."""
-
-    list: Shape
-    mapping: Shape
-
-    def check(self, item: Any, where: str, code: str = "bad_request") -> Any:
-        if isinstance(item, dict):
-            return self.mapping.check(item, where, code)
-        return self.list.check(item, where, code)
-
-    def schema(self) -> JsonSchema:
-        return {"oneOf": [self.list.schema(), self.mapping.schema()]}
-
-
-@dataclass(frozen=True, slots=True)
 class Field:
     """One name in an object. ``code`` is the error when it is missing or does not fit; null counts as missing."""
 
@@ -239,6 +223,21 @@ class Object:
         if required := [each.name for each in self.fields if each.required]:
             schema["required"] = required
         return schema
+
+
+@dataclass(frozen=True, slots=True)
+class OneOrMany:
+    """An object that fits ``many`` if it has that shape's first field, else ``one``."""
+
+    one: Object
+    many: Object
+
+    def check(self, item: Any, where: str, code: str = "bad_request") -> Any:
+        several = isinstance(item, dict) and self.many.fields[0].name in item
+        return (self.many if several else self.one).check(item, where, code)
+
+    def schema(self) -> JsonSchema:
+        return {"oneOf": [self.one.schema(), self.many.schema()]}
 
 
 @dataclass(frozen=True, slots=True)

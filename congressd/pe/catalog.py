@@ -1,0 +1,87 @@
+"""The language's catalogue over one image: which policies and sources there are, and what their tables look like."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, TypeAlias
+
+from congressd.language.catalog import DATASOURCE
+
+if TYPE_CHECKING:
+    from congressd.pe.policyset import Image
+
+
+#: The ids of a policy and of a rule in it.
+RuleKey: TypeAlias = tuple[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class TableUse:
+    """What all rules together say about one table of a policy or source, by rule.
+
+    ``heads`` are the numbers of arguments of the rules that define the table, ``uses`` those of the bodies that read
+    it (None where arguments are given by column), ``names`` the columns' names that heads of variables suggest.
+    """
+
+    heads: Mapping[RuleKey, int | None] = field(default_factory=dict)
+    uses: Mapping[RuleKey, int | None] = field(default_factory=dict)
+    names: Mapping[RuleKey, tuple[str, ...]] = field(default_factory=dict)
+
+    @property
+    def arity(self) -> int | None:
+        """The number of columns by the first rule that defines the table, else by the first that reads it."""
+        for arities in (self.heads, self.uses):
+            for arity in arities.values():
+                if arity is not None:
+                    return arity
+        return None
+
+    @property
+    def columns(self) -> tuple[str, ...] | None:
+        """The names of the columns by the first rule that has them, if it has as many as the table."""
+        for names in self.names.values():
+            return names if len(names) == self.arity else None
+        return None
+
+
+class ImageCatalog:
+    """`congressd.language.catalog.Catalog` over an `Image`."""
+
+    def __init__(self, image: Image) -> None:
+        self._image = image
+
+    def policies(self) -> Collection[str]:
+        return [*self._image.policy_ids, *self._image.source_ids]
+
+    def policy_kind(self, policy: str) -> str | None:
+        if policy in self._image.source_ids:
+            return DATASOURCE
+        identity = self._image.policy_ids.get(policy)
+        return None if identity is None else self._image.policies[identity].kind
+
+    def tables(self, policy: str) -> Collection[str]:
+        if policy in self._image.source_ids:
+            return self._image.schemas.get(policy, {}).keys()
+        uses = self._image.tables.get(policy, {})
+        return [name for name, use in uses.items() if use.heads]
+
+    def defines(self, policy: str, table: str) -> bool:
+        """Whether a rule or fact of the policy defines the table."""
+        use = self._image.tables.get(policy, {}).get(table)
+        return use is not None and bool(use.heads)
+
+    def columns(self, policy: str, table: str) -> tuple[str, ...] | None:
+        if policy in self._image.source_ids:
+            schema = self._image.schemas.get(policy, {}).get(table)
+            return None if schema is None else schema.column_names
+        use = self._image.tables.get(policy, {}).get(table)
+        return None if use is None else use.columns
+
+    def arity(self, policy: str, table: str) -> int | None:
+        if policy in self._image.source_ids:
+            schemas = self._image.schemas.get(policy)
+            if schemas:
+                return len(schemas[table].columns) if table in schemas else None
+        use = self._image.tables.get(policy, {}).get(table)
+        return None if use is None else use.arity

@@ -1,0 +1,348 @@
+"""The next image in the making: changes are applied to a copy that shares what does not change. Pure.
+
+A rule that refers by name to columns that nobody knows yet *waits*: it is kept and shown as waiting, and becomes
+active when the schema arrives. A rule that no longer fits a source's schema waits too, and says why.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import TypeAlias, TypeVar
+
+from congressd.language.catalog import DATASOURCE
+from congressd.language.check import check_rule, rule_key
+from congressd.language.parser import parse_rule
+from congressd.model.errors import CongressError
+from congressd.model.tables import TableSchema
+from congressd.pe.catalog import ImageCatalog, RuleKey, TableUse
+from congressd.pe.forms import Form, TableName, form_of
+from congressd.pe.policyset import Image, Plan, RuleImage, RuleState
+from congressd.store.changes import (
+    Change,
+    PolicyCreated,
+    PolicyDeleted,
+    PolicyUpdated,
+    RuleCreated,
+    RuleDeleted,
+    RuleUpdated,
+    SourceCreated,
+    SourceDeleted,
+    SourceUpdated,
+)
+from congressd.store.records import PolicyRecord, RuleRecord, SourceRecord
+
+K = TypeVar("K")
+V = TypeVar("V")
+
+#: What a rule can see of a table: kind of the policy, number and names of columns, whether something defines it.
+_Facts: TypeAlias = tuple[str | None, int | None, tuple[str, ...] | None, bool]
+
+
+def _without(mapping: Mapping[K, V], key: K) -> dict[K, V]:
+    copy = dict(mapping)
+    copy.pop(key, None)
+    return copy
+
+
+class Draft:
+    """An image that changes. ``apply`` any number of changes, then ``plan`` once."""
+
+    def __init__(self, image: Image) -> None:
+        self._old = image
+        self._policies = dict(image.policies)
+        self._sources = dict(image.sources)
+        self._rules: dict[str, dict[str, RuleImage]] = dict(image.rules)  # type: ignore[arg-type]  # copied when changed
+        self._keys: dict[str, dict[object, str]] = dict(image.keys)  # type: ignore[arg-type]  # copied when changed
+        self._tables: dict[str, dict[str, TableUse]] = dict(image.tables)  # type: ignore[arg-type]  # likewise
+        self._schemas = dict(image.schemas)
+        self._copied: set[tuple[str, str]] = set()
+        self._uses: set[TableName] = set()  # tables whose TableUse this draft owns
+        self._written: dict[RuleKey, None] = {}  # rules that the changes make or alter
+        self._renamed: set[str] = set()  # policies and sources that came, went or changed their names
+
+    # -- the changes ------------------------------------------------------------------------------------------
+
+    def apply(self, change: Change) -> None:
+        """One change, after those before it. Raises CongressError ``rule_syntax`` for a rule that is no rule."""
+        match change:
+            case PolicyCreated(policy):
+                self._policies[policy.id] = policy
+                self._rules[policy.id] = {}
+                self._keys[policy.id] = {}
+                self._copied |= {("rules", policy.id), ("keys", policy.id)}
+                self._renamed.add(policy.name)
+            case PolicyUpdated(policy):
+                self._update_policy(policy)
+            case PolicyDeleted(policy):
+                for rule in list(self._rules[policy.id].values()):
+                    self._drop(rule)
+                del self._policies[policy.id], self._rules[policy.id], self._keys[policy.id]
+                self._renamed.add(policy.name)
+            case RuleCreated(record) | RuleUpdated(record):
+                self._write(record)
+            case RuleDeleted(record):
+                known = self._rules.get(record.policy_id, {}).get(record.id)
+                if known is not None:
+                    self._drop(known)
+            case SourceCreated(source):
+                self._sources[source.id] = source
+                self._renamed.add(source.name)
+            case SourceUpdated(source):
+                self._update_source(source)
+            case SourceDeleted(source):
+                del self._sources[source.id]
+                self._schemas.pop(source.name, None)
+                self._renamed.add(source.name)
+
+    def set_schema(self, source: str, tables: Mapping[str, TableSchema] | None) -> None:
+        """What is known of a source's tables from now on."""
+        if tables is None:
+            self._schemas.pop(source, None)
+        else:
+            self._schemas[source] = tables
+        self._renamed.add(source)
+
+    def _update_policy(self, policy: PolicyRecord) -> None:
+        old = self._policies[policy.id]
+        self._policies[policy.id] = policy
+        if old.name != policy.name or old.kind != policy.kind:
+            self._renamed |= {old.name, policy.name}
+            for rule in list(self._rules[policy.id].values()):
+                self._write(rule.record)
+
+    def _update_source(self, source: SourceRecord) -> None:
+        old = self._sources[source.id]
+        self._sources[source.id] = source
+        if old.name != source.name:
+            self._schemas.pop(old.name, None)
+            self._renamed |= {old.name, source.name}
+
+    def _write(self, record: RuleRecord) -> None:
+        """Put a rule where it belongs, by its form; what it means is found out when all forms are known."""
+        policy = self._policies[record.policy_id].name
+        known = self._rules[record.policy_id].get(record.id)
+        form = form_of(parse_rule(record.rule), policy)
+        if known is not None:
+            self._forget(known)
+        rule = RuleImage(record, policy, form, RuleState.DISABLED)
+        self._own_rules(record.policy_id)[record.id] = rule
+        if record.enabled:
+            self._note(rule)
+        self._written[(record.policy_id, record.id)] = None
+
+    def _drop(self, rule: RuleImage) -> None:
+        self._forget(rule)
+        del self._own_rules(rule.record.policy_id)[rule.record.id]
+        self._written.pop((rule.record.policy_id, rule.record.id), None)
+
+    # -- what rules say about tables ----------------------------------------------------------------------------
+
+    def _note(self, rule: RuleImage) -> None:
+        key = (rule.record.policy_id, rule.record.id)
+        form = rule.form
+        if form.head.modal is None:
+            head = self._own_use((form.head.policy, form.head.name))
+            head.heads[key] = form.arity  # type: ignore[index]  # owned by this draft
+            if form.names is not None:
+                head.names[key] = form.names  # type: ignore[index]  # owned by this draft
+        for mention in form.body:
+            self._own_use(mention.table).uses[key] = mention.arity  # type: ignore[index]  # owned by this draft
+
+    def _forget(self, rule: RuleImage) -> None:
+        key = (rule.record.policy_id, rule.record.id)
+        form = rule.form
+        for table in {(form.head.policy, form.head.name), *(mention.table for mention in form.body)}:
+            use = self._own_use(table)
+            for mapping in (use.heads, use.uses, use.names):
+                mapping.pop(key, None)  # type: ignore[attr-defined]  # owned by this draft
+        if rule.key is not None:
+            self._own_keys(rule.record.policy_id).pop(rule.key, None)
+
+    def _own_rules(self, policy_id: str) -> dict[str, RuleImage]:
+        if ("rules", policy_id) not in self._copied:
+            self._copied.add(("rules", policy_id))
+            self._rules[policy_id] = dict(self._rules.get(policy_id, {}))
+        return self._rules[policy_id]
+
+    def _own_keys(self, policy_id: str) -> dict[object, str]:
+        if ("keys", policy_id) not in self._copied:
+            self._copied.add(("keys", policy_id))
+            self._keys[policy_id] = dict(self._keys.get(policy_id, {}))
+        return self._keys[policy_id]
+
+    def _own_use(self, table: TableName) -> TableUse:
+        policy, name = table
+        if ("tables", policy) not in self._copied:
+            self._copied.add(("tables", policy))
+            self._tables[policy] = dict(self._tables.get(policy, {}))
+        known = self._tables[policy].get(name, TableUse())
+        if table not in self._uses:
+            self._uses.add(table)
+            known = TableUse(dict(known.heads), dict(known.uses), dict(known.names))
+            self._tables[policy][name] = known
+        return known
+
+    # -- the plan ------------------------------------------------------------------------------------------------
+
+    def plan(self, strict: bool) -> Plan:
+        """The step from the old image to this one; see `PolicyBook.plan`."""
+        for policy, name in self._uses:
+            use = self._tables[policy][name]
+            if not use.heads and not use.uses:
+                del self._tables[policy][name]
+                if not self._tables[policy]:
+                    del self._tables[policy]
+        image = self._image()
+        catalog = ImageCatalog(image)
+        touched = self._touched(catalog)
+        if strict:
+            self._check_arities(touched)
+        readers = self._readers(touched)
+        for key in [*self._written, *(key for key in readers if key not in self._written)]:
+            self._settle(key, catalog, strict)
+        return self._difference()
+
+    def _image(self) -> Image:
+        return Image(
+            self._old.revision,
+            self._policies,
+            self._sources,
+            {record.name: record.id for record in self._policies.values()},
+            {record.name: record.id for record in self._sources.values()},
+            self._rules,
+            self._keys,
+            self._tables,
+            self._schemas,
+        )
+
+    def _touched(self, catalog: ImageCatalog) -> set[TableName]:
+        """The tables that rules may see otherwise than before."""
+        before = ImageCatalog(self._old)
+        candidates = set(self._uses)
+        for policy in self._renamed:
+            candidates |= {(policy, name) for name in self._tables.get(policy, ())}
+        return {table for table in candidates if _facts(before, table) != _facts(catalog, table)}
+
+    def _readers(self, tables: set[TableName]) -> dict[RuleKey, None]:
+        readers: dict[RuleKey, None] = {}
+        for policy, name in sorted(tables):
+            use = self._tables.get(policy, {}).get(name)
+            if use is not None:
+                readers |= dict.fromkeys(use.heads)
+                readers |= dict.fromkeys(use.uses)
+        return readers
+
+    def _check_arities(self, touched: set[TableName]) -> None:
+        """Refuse to define a table with another number of columns than rules that stay already read it with."""
+        for policy, name in touched:
+            use = self._tables.get(policy, {}).get(name)
+            if use is None or policy in self._schemas or not use.heads:
+                continue
+            for key, arity in use.uses.items():
+                if key not in self._written and arity is not None and use.arity is not None and arity != use.arity:
+                    raise CongressError(
+                        "rule_syntax",
+                        f"Literal {policy}:{name} contained {use.arity} arguments but exactly {arity} arguments are "
+                        f"permitted: the rule {self._shown(key)} reads it so",
+                    )
+
+    def _settle(self, key: RuleKey, catalog: ImageCatalog, strict: bool) -> None:
+        """Find out what a rule means now."""
+        rule = self._rules[key[0]][key[1]]
+        if not rule.record.enabled:
+            return
+        settled = self._understand(rule, catalog, strict, key in self._written)
+        keys = self._own_keys(key[0])
+        other = keys.get(settled.key)
+        if strict and other is not None and other != key[1] and key in self._written:
+            raise CongressError(
+                "rule_already_exists", f"policy {rule.policy!r} has the rule {rule.record.rule!r} as {other}"
+            )
+        if rule.key is not None and keys.get(rule.key) == key[1]:
+            del keys[rule.key]
+        keys.setdefault(settled.key, key[1])
+        if settled != rule:
+            self._own_rules(key[0])[key[1]] = settled
+
+    def _understand(self, rule: RuleImage, catalog: ImageCatalog, strict: bool, written: bool) -> RuleImage:
+        if strict and written and catalog.policy_kind(rule.policy) == DATASOURCE:
+            raise CongressError("rule_not_permitted", f"{rule.policy!r} is a data source")
+        reason = self._lacks(rule.form, catalog)
+        if reason is None:
+            try:
+                checked = check_rule(rule.record.rule, rule.policy, catalog, rule.record.id)
+            except CongressError as error:
+                if strict and written:
+                    raise
+                if strict and rule.state is RuleState.ACTIVE and self._written:
+                    raise CongressError(
+                        "rule_syntax",
+                        f"the existing rule {self._shown((rule.record.policy_id, rule.record.id))} would not be valid "
+                        f"any longer: {error.detail}",
+                        error.data,
+                    ) from None
+                reason = error.detail
+            else:
+                return replace(
+                    rule,
+                    state=RuleState.ACTIVE,
+                    rule=checked.rule,
+                    key=rule_key(checked.rule),
+                    reason="",
+                    warnings=checked.warnings,
+                )
+        return replace(
+            rule,
+            state=RuleState.WAITING,
+            rule=None,
+            key=" ".join(rule.record.rule.split()),
+            reason=reason,
+            warnings=(f"the rule has no effect yet: {reason}",),
+        )
+
+    def _lacks(self, form: Form, catalog: ImageCatalog) -> str | None:
+        """Why a rule must wait: the columns of a table are referred to by name, or padded, and nobody knows them."""
+        for mention in form.body:
+            policy, name = mention.table
+            kind = catalog.policy_kind(policy)
+            if kind is None:
+                if mention.arity is None:
+                    return f"it refers to columns of {policy}:{name}, and there is no policy or data source {policy!r}"
+            elif kind == DATASOURCE and policy not in self._schemas:
+                known = catalog.arity(policy, name)
+                if mention.arity is None or (known is not None and known != mention.arity):
+                    return f"the schema of the data source {policy!r} is not known yet"
+        return None
+
+    def _shown(self, key: RuleKey) -> str:
+        rule = self._rules[key[0]][key[1]]
+        return f"{' '.join(rule.record.rule.split())[:200]!r} of policy {rule.policy!r}"
+
+    def _difference(self) -> Plan:
+        removed, added, edges_removed, edges_added = [], [], [], []
+        policies = {policy_id for kind, policy_id in self._copied if kind == "rules"} | set(self._old.rules) ^ set(
+            self._rules
+        )
+        for policy_id in policies:
+            old, new = self._old.rules.get(policy_id, {}), self._rules.get(policy_id, {})
+            for rule_id in [*old, *(each for each in new if each not in old)]:
+                before, after = old.get(rule_id), new.get(rule_id)
+                if before is after:
+                    continue
+                was, now = (each.rule if each else None for each in (before, after))
+                if was != now:
+                    removed += [was] if was else []
+                    added += [now] if now else []
+                edges_were, edges_are = (each.edges if each else None for each in (before, after))
+                if edges_were != edges_are:
+                    edges_removed += [edges_were] if edges_were else []
+                    edges_added += [edges_are] if edges_are else []
+        return Plan(self._image(), removed, added, edges_removed, edges_added)
+
+
+def _facts(catalog: ImageCatalog, table: TableName) -> _Facts:
+    policy, name = table
+    kind = catalog.policy_kind(policy)
+    defined = name in catalog.tables(policy) if kind == DATASOURCE else catalog.defines(policy, name)
+    return (kind, catalog.arity(policy, name), catalog.columns(policy, name), defined)

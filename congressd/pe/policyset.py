@@ -1,0 +1,166 @@
+"""The image of all policies, rules and sources at exactly one revision, and the plan of the step to the next one.
+
+Pure: no database, no engine, no threads. An `Image` never changes; `PolicyBook.plan` makes the next one from a set of
+changes and checks the whole of it (names, arities over all rules, recursion, duplicates) before anything is committed,
+and tells which core rules the engine loses and gains. A rule belongs to its own policy and to no other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+from typing import TypeAlias
+
+from congressd.language import core
+from congressd.language.dependencies import DependencyGraph
+from congressd.model.errors import CongressError
+from congressd.model.tables import TableSchema
+from congressd.pe.catalog import RuleKey, TableUse
+from congressd.pe.forms import Form, skeleton
+from congressd.store.changes import Change
+from congressd.store.records import PolicyRecord, RuleRecord, SourceRecord
+
+#: The tables of each source whose schema is known.
+Schemas: TypeAlias = Mapping[str, Mapping[str, TableSchema]]
+
+
+class RuleState(StrEnum):
+    """ACTIVE rules run; WAITING ones lack a schema, or do not fit it; DISABLED ones were switched off."""
+
+    ACTIVE = "active"
+    WAITING = "waiting"
+    DISABLED = "disabled"
+
+
+@dataclass(frozen=True, slots=True)
+class RuleImage:
+    """A rule as this node understands it.
+
+    ``rule`` is what the engine runs, None unless the state is ACTIVE; ``key`` is equal for rules that say the same.
+    """
+
+    record: RuleRecord
+    policy: str
+    form: Form
+    state: RuleState
+    rule: core.Rule | None = None
+    key: object = None
+    reason: str = ""
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def edges(self) -> core.Rule | None:
+        """What the dependency graph knows of the rule; a waiting rule counts, a disabled one does not."""
+        if self.state is RuleState.DISABLED:
+            return None
+        return self.rule or skeleton(self.form, self.record.id)
+
+
+@dataclass(frozen=True, slots=True)
+class Image:
+    """Everything at one revision.
+
+    ``rules`` are by policy id and rule id, in the order in which they were made; ``keys`` by policy id and `RuleImage`
+    key; ``tables`` by the names of policy and table, for sources too.
+    """
+
+    revision: int = 0
+    policies: Mapping[str, PolicyRecord] = field(default_factory=dict)
+    sources: Mapping[str, SourceRecord] = field(default_factory=dict)
+    policy_ids: Mapping[str, str] = field(default_factory=dict)
+    source_ids: Mapping[str, str] = field(default_factory=dict)
+    rules: Mapping[str, Mapping[str, RuleImage]] = field(default_factory=dict)
+    keys: Mapping[str, Mapping[object, str]] = field(default_factory=dict)
+    tables: Mapping[str, Mapping[str, TableUse]] = field(default_factory=dict)
+    schemas: Schemas = field(default_factory=dict)
+
+    def policy(self, name_or_id: str) -> PolicyRecord:
+        """The policy with this name, or else this id. Raises CongressError ``policy_not_exist``."""
+        found = self.policies.get(self.policy_ids.get(name_or_id, name_or_id))
+        if found is None:
+            raise CongressError("policy_not_exist", f"there is no policy {name_or_id[:255]!r}")
+        return found
+
+    def source(self, name_or_id: str) -> SourceRecord:
+        """The source with this name, or else this id. Raises CongressError ``not_found``."""
+        found = self.sources.get(self.source_ids.get(name_or_id, name_or_id))
+        if found is None:
+            raise CongressError("not_found", f"there is no data source {name_or_id[:255]!r}")
+        return found
+
+    def rule(self, key: RuleKey) -> RuleImage | None:
+        """The rule with these ids of policy and rule."""
+        return self.rules.get(key[0], {}).get(key[1])
+
+    def sources_read(self) -> frozenset[str]:
+        """The sources that rules name, active or waiting."""
+        return frozenset(
+            policy
+            for policy, tables in self.tables.items()
+            if policy in self.source_ids and any(use.uses for use in tables.values())
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A checked step: the image after it, and the core rules that the engine loses and gains."""
+
+    image: Image
+    removed: Sequence[core.Rule] = ()
+    added: Sequence[core.Rule] = ()
+    edges_removed: Sequence[core.Rule] = ()
+    edges_added: Sequence[core.Rule] = ()
+
+
+class PolicyBook:
+    """The current image and the graph of its rules. Not for several threads: the node's writing lock guards it.
+
+    A plan is made against the current image, and must then be adopted or abandoned before the next one is made.
+    """
+
+    def __init__(self) -> None:
+        self.image = Image()
+        self.graph = DependencyGraph()
+
+    def plan(self, changes: Iterable[Change], *, strict: bool = True) -> Plan:
+        """The step that ``changes`` make.
+
+        ``strict`` is for changes that a client asks for: they are refused with a CongressError if a rule of them does
+        not fit, or if an existing rule would not fit any longer. Otherwise (they were committed by another node, or
+        a schema arrived) nothing is refused, and a rule that does not fit waits.
+        """
+        from congressd.pe.draft import Draft
+
+        draft = Draft(self.image)
+        for change in changes:
+            draft.apply(change)
+        return self._connect(draft.plan(strict), strict)
+
+    def plan_schema(self, source: str, tables: Mapping[str, TableSchema] | None) -> Plan:
+        """The step that a source's schema makes when it becomes known, changes or (None) is forgotten."""
+        from congressd.pe.draft import Draft
+
+        draft = Draft(self.image)
+        draft.set_schema(source, tables)
+        return self._connect(draft.plan(strict=False), strict=False)
+
+    def adopt(self, plan: Plan, revision: int | None = None) -> None:
+        """Make the plan's image the current one, as that of ``revision`` if it is given."""
+        self.image = plan.image if revision is None else replace(plan.image, revision=revision)
+
+    def abandon(self, plan: Plan) -> None:
+        """Forget a plan that was not committed."""
+        self.graph.remove(plan.edges_added)
+        self.graph.add(plan.edges_removed)
+
+    def _connect(self, plan: Plan, strict: bool) -> Plan:
+        self.graph.remove(plan.edges_removed)
+        try:
+            self.graph.add(plan.edges_added)
+        except CongressError:
+            self.graph.add(plan.edges_removed)
+            if strict:
+                raise
+            raise RuntimeError("rules that were committed are recursive") from None
+        return plan
