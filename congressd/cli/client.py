@@ -1,0 +1,95 @@
+"""``congress``: the client of a congressd service, and the tools for policy files."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from typing import NoReturn
+
+import click
+from click.shell_completion import get_completion_class
+
+from congressd.cli.context import Client, Exit, Failure
+from congressd.cli.http import DEFAULT_ENDPOINT, RefusedError, UnreachableError
+from congressd.cli.output import FORMATS
+from congressd.cli.policies import policy, rule
+from congressd.cli.sources import driver, source, status
+from congressd.cli.tables import explain, query, row, simulate, table, violations
+from congressd.cli.texts import check, fmt
+
+_EPILOG = """\b
+Exit codes: 0 it worked, 1 it worked and the answer is "no" (errors found, rows where none should be),
+2 wrong usage or an unusable file, 3 no such thing, 4 no service answered, 5 refused, 6 the service failed.
+
+\b
+Example: congress violations
+"""
+
+
+@click.group(epilog=_EPILOG, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 120})
+@click.option("--endpoint", envvar="CONGRESS_ENDPOINT", default=DEFAULT_ENDPOINT, show_default=True, show_envvar=True)
+@click.option("--token", envvar="CONGRESS_TOKEN", default="", show_envvar=True, help="A bearer token, where needed.")
+@click.option("--timeout", default=60.0, show_default=True, help="Seconds to wait for each answer.")
+@click.option("-o", "--output", "form", type=click.Choice(FORMATS), default="table", show_default=True)
+@click.version_option(package_name="congressd")
+@click.pass_context
+def cli(context: click.Context, endpoint: str, token: str, timeout: float, form: str) -> None:
+    """Ask and change a congressd service: policies, their violations, and the sources that they watch."""
+    context.obj = Client(endpoint, token, form, timeout)
+
+
+@click.command()
+@click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
+def completion(shell: str) -> None:
+    """The script that makes SHELL complete the words of this command.
+
+    Example: eval "$(congress completion bash)"
+    """
+    kind = get_completion_class(shell)
+    assert kind is not None, f"click completes for {shell}"
+    click.echo(kind(cli, {}, "congress", "_CONGRESS_COMPLETE").source())
+
+
+for _verb in (violations, policy, rule, table, row, query, explain, simulate, source, driver, status, check, fmt):
+    cli.add_command(_verb)
+cli.add_command(completion)
+
+
+def main(arguments: Sequence[str] | None = None) -> NoReturn:
+    """Run the client; ends with one of the exit codes of `Exit`."""
+    if "_CONGRESS_COMPLETE" in os.environ:
+        cli.main(prog_name="congress")  # ends the process with the words that fit
+    try:
+        code = cli.main(args=arguments, prog_name="congress", standalone_mode=False)
+        sys.stdout.flush()
+        sys.exit(code if isinstance(code, int) else Exit.OK)
+    except RefusedError as refusal:
+        _end(Failure(str(refusal), _exit_code(refusal.status)))
+    except UnreachableError as problem:
+        _end(Failure(str(problem), Exit.UNREACHABLE))
+    except Failure as failure:
+        _end(failure)
+    except click.ClickException as problem:
+        problem.show()
+        sys.exit(problem.exit_code)
+    except (click.Abort, KeyboardInterrupt):
+        sys.exit(130)
+    except BrokenPipeError:  # `congress ... | head` is no failure
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(Exit.OK)
+
+
+def _end(failure: Failure) -> NoReturn:
+    failure.show()
+    sys.exit(failure.code)
+
+
+def _exit_code(status: int) -> Exit:
+    if status == 404:
+        return Exit.NOT_FOUND
+    return Exit.FAILED if status >= 500 else Exit.REFUSED
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,184 @@
+"""Policy files: YAML as Congress' ``policy create-from-file`` reads it, and plain text of the policy language.
+
+A YAML file holds one policy or more, each a document of its own: ``name``, ``description``, ``kind``,
+``abbreviation`` and ``rules``, a list of objects with ``rule``, ``name`` and ``comment`` or of plain texts. A text
+file (``.congress``, ``.dl``) holds the rules of one policy, which has the name of the file; the comment above a
+rule is the rule's comment.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from congressd.language.parser import parse_program
+
+TEXT_SUFFIXES = (".congress", ".dl", ".datalog")
+YAML_SUFFIXES = (".yaml", ".yml", ".json")
+LONGEST_COMMENT = 255  # characters that the API takes
+_FIELDS = ("name", "description", "kind", "abbreviation", "rules", "depends-on", "id", "owner_id")
+_RULE_FIELDS = ("rule", "name", "comment", "id")
+
+
+class FileError(Exception):
+    """A file that cannot be read as a policy; the text is a sentence, ``line`` where it applies, from 1."""
+
+    def __init__(self, sentence: str, line: int | None = None) -> None:
+        self.line = line
+        super().__init__(sentence)
+
+
+@dataclass(frozen=True, slots=True)
+class FileRule:
+    """A rule in a file; ``line`` is where its text begins, counted from 1, or None if that is not known."""
+
+    text: str
+    name: str | None = None
+    comment: str = ""
+    line: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class FilePolicy:
+    """A policy in a file."""
+
+    path: str
+    name: str
+    rules: tuple[FileRule, ...]
+    description: str = ""
+    kind: str = "nonrecursive"
+    abbreviation: str | None = None
+
+    def document(self) -> dict[str, Any]:
+        """The body that POST and PUT of a policy take."""
+        rules = []
+        for rule in self.rules:
+            item: dict[str, Any] = {"rule": rule.text}
+            if rule.name:
+                item["name"] = rule.name
+            if rule.comment:
+                item["comment"] = rule.comment
+            rules.append(item)
+        body: dict[str, Any] = {
+            "name": self.name,
+            "description": self.description,
+            "kind": self.kind,
+            "rules": rules,
+        }
+        if self.abbreviation:
+            body["abbreviation"] = self.abbreviation
+        return body
+
+
+def read_policies(path: Path) -> list[FilePolicy]:
+    """The policies in a file. Raises FileError, and CongressError "rule_syntax" from the text of a plain file."""
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise FileError(f"not UTF-8 text (byte {error.start})") from None
+    except OSError as error:
+        raise FileError(f"{error.strerror or error}") from None
+    if path.suffix in TEXT_SUFFIXES:
+        return [_from_text(path, text)]
+    if path.suffix in YAML_SUFFIXES:
+        return _from_yaml(path, text)
+    raise FileError(
+        f"cannot tell what this is; policies are in {', '.join(YAML_SUFFIXES)} or, as rules alone, "
+        f"in {', '.join(TEXT_SUFFIXES)}"
+    )
+
+
+def _from_yaml(path: Path, text: str) -> list[FilePolicy]:
+    try:
+        documents = [document for document in yaml.compose_all(text, Loader=yaml.SafeLoader) if document]
+        policies = []
+        for node in documents:
+            loader = yaml.SafeLoader("")
+            policies.append(_policy(path, loader.construct_document(node), node))
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        raise FileError(f"not YAML: {getattr(error, 'problem', None) or error}", mark and mark.line + 1) from None
+    if not policies:
+        raise FileError("the file is empty; a policy has at least a name")
+    return policies
+
+
+def _policy(path: Path, item: Any, node: yaml.Node) -> FilePolicy:
+    if not isinstance(item, Mapping):
+        raise FileError(f"a policy is a map with a name and rules, not {type(item).__name__}")
+    for key in item:
+        if key not in _FIELDS:
+            raise FileError(f"there is no field {key!r} in a policy; allowed are {', '.join(_FIELDS[:5])}")
+    name = item.get("name")
+    if not isinstance(name, str) or not name:
+        raise FileError("the policy has no name")
+    rules = item.get("rules") or []
+    if not isinstance(rules, list):
+        raise FileError(f"the rules of {name} are not a list")
+    lines = _rule_lines(node)
+    return FilePolicy(
+        str(path),
+        name,
+        tuple(_rule(name, rule, lines.get(index)) for index, rule in enumerate(rules)),
+        str(item.get("description") or ""),
+        str(item.get("kind") or "nonrecursive"),
+        item.get("abbreviation"),
+    )
+
+
+def _rule(policy: str, item: Any, line: int | None) -> FileRule:
+    if isinstance(item, str):
+        return FileRule(item.strip(), line=line)
+    if not isinstance(item, Mapping) or not isinstance(item.get("rule"), str):
+        raise FileError(f"a rule of {policy} is a text, or a map with the text under `rule`", line)
+    for key in item:
+        if key not in _RULE_FIELDS:
+            raise FileError(f"there is no field {key!r} in a rule; allowed are rule, name, comment", line)
+    return FileRule(item["rule"].strip(), item.get("name"), str(item.get("comment") or ""), line)
+
+
+def _rule_lines(node: yaml.Node) -> dict[int, int]:
+    """Where the text of each rule begins in the file."""
+    lines: dict[int, int] = {}
+    if not isinstance(node, yaml.MappingNode):
+        return lines
+    rules = next((value for key, value in node.value if key.value == "rules"), None)
+    if not isinstance(rules, yaml.SequenceNode):
+        return lines
+    for index, item in enumerate(rules.value):
+        text = item
+        if isinstance(item, yaml.MappingNode):
+            text = next((value for key, value in item.value if key.value == "rule"), item)
+        block = isinstance(text, yaml.ScalarNode) and text.style in ("|", ">")
+        lines[index] = text.start_mark.line + (2 if block else 1)
+    return lines
+
+
+def policy_name(path: Path) -> str:
+    """The name of the policy in a plain file: the file's, with what a name cannot have made ``_``."""
+    name = re.sub(r"[^A-Za-z0-9_.]", "_", path.stem)
+    return name if re.match(r"[A-Za-z_.]", name) else f"_{name}"
+
+
+def _from_text(path: Path, text: str) -> FilePolicy:
+    """The statements of a plain file; a comment that ends on the line above a statement is its comment."""
+    rules = []
+    lines = text.splitlines()
+    for statement in parse_program(text).statements:
+        line = text.count("\n", 0, statement.span[0])
+        rules.append(FileRule(statement.source, None, _comment_above(lines, line), line + 1))
+    return FilePolicy(str(path), policy_name(path), tuple(rules))
+
+
+def _comment_above(lines: list[str], line: int) -> str:
+    found: list[str] = []
+    while line > 0 and (match := re.match(r"\s*(?://|#)\s?(.*)", lines[line - 1])):
+        found.insert(0, match[1].strip())
+        line -= 1
+    text = " ".join(found).strip()
+    return text if len(text) <= LONGEST_COMMENT else text[: LONGEST_COMMENT - 3] + "..."
