@@ -63,6 +63,8 @@ _TABLE = (
     ("name_taken", 1103, 409, "The name is taken"),
     ("name_invalid", 1104, 400, "The name is not valid"),
     ("revision_conflict", 1105, 409, "The policies changed meanwhile"),
+    ("secrets_key", 1106, 503, "The key for secrets does not fit"),
+    ("stale_epoch", 1107, 409, "Another node has taken over"),
 )
 
 CODES: Final[dict[str, ErrorCode]] = {row[0]: ErrorCode(*row) for row in _TABLE}

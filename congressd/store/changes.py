@@ -6,11 +6,12 @@ snapshot follows the log with `apply` and never holds a mixture of two revisions
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Final, TypeAlias
+from typing import Any, Final, TypeAlias
 
-from congressd.store.records import PolicyRecord, RuleRecord, SourceRecord
+from congressd.store import records
+from congressd.store.records import PolicyRecord, Record, RuleRecord, SourceRecord
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,19 +89,30 @@ Change: TypeAlias = (
     | SourceDeleted
 )
 
-#: The name of each kind of change in the log. Once given, a name never changes.
-KINDS: Final[dict[str, type[Change]]] = {
-    "policy_created": PolicyCreated,
-    "policy_updated": PolicyUpdated,
-    "policy_deleted": PolicyDeleted,
-    "rule_created": RuleCreated,
-    "rule_updated": RuleUpdated,
-    "rule_deleted": RuleDeleted,
-    "source_created": SourceCreated,
-    "source_updated": SourceUpdated,
-    "source_deleted": SourceDeleted,
+#: The name of each kind of change in the log, and the record that it carries. Once given, a name never changes.
+KINDS: Final[dict[str, tuple[Callable[[Any], Change], type[Record]]]] = {
+    "policy_created": (PolicyCreated, PolicyRecord),
+    "policy_updated": (PolicyUpdated, PolicyRecord),
+    "policy_deleted": (PolicyDeleted, PolicyRecord),
+    "rule_created": (RuleCreated, RuleRecord),
+    "rule_updated": (RuleUpdated, RuleRecord),
+    "rule_deleted": (RuleDeleted, RuleRecord),
+    "source_created": (SourceCreated, SourceRecord),
+    "source_updated": (SourceUpdated, SourceRecord),
+    "source_deleted": (SourceDeleted, SourceRecord),
 }
-KIND_OF: Final = {kind: name for name, kind in KINDS.items()}
+_NAMES: Final = {change: name for name, (change, _) in KINDS.items()}
+
+
+def encode(change: Change) -> tuple[str, str]:
+    """The name of a change's kind and its record as JSON text. Raises what `records.encode` raises."""
+    return _NAMES[type(change)], records.encode(change.record)
+
+
+def decode(kind: str, text: str) -> Change:
+    """The change that `encode` wrote."""
+    change, record = KINDS[kind]
+    return change(records.decode(record, text))
 
 
 @dataclass(frozen=True, slots=True)

@@ -122,7 +122,7 @@ class Database:
     @contextmanager
     def connection(self) -> Iterator[Connection]:
         """A connection in a writing transaction without retry, for migrations."""
-        with self._my_turn(self._limits.deadline), self._translated(), self._writers.begin() as connection:
+        with self._translated(), self._my_turn(self._limits.deadline), self._writers.begin() as connection:
             yield connection
 
     def close(self) -> None:
@@ -162,6 +162,8 @@ class Database:
     def _translated(self) -> Iterator[None]:
         try:
             yield
+        except retry.LostRace as error:
+            raise self._give_up(error, 1, self._limits.deadline) from error
         except exc.SQLAlchemyError as error:
             raise self._translate(error) from error
 
@@ -172,7 +174,8 @@ class Database:
         if retry.is_missing_schema(error):
             return CongressError(
                 "unavailable",
-                f"the database {self.name} lacks what this version needs ({_reason(error)}); run `congressd db upgrade`",
+                f"the database {self.name} lacks what this version needs ({_reason(error)}); run"
+                " `congressd db upgrade`",
             )
         if isinstance(error, exc.OperationalError | exc.InterfaceError):
             return CongressError("unavailable", f"the database {self.name} refuses: {_reason(error)}")

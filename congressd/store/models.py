@@ -22,6 +22,7 @@ TABLE_OPTIONS: Final[dict[str, Any]] = {
 
 ID: Final = String(36)
 NAME: Final = String(255)
+PUSH_KEY: Final = String(260)  #: "own:" or "key:" and a name
 LONG_TEXT: Final = Text().with_variant(LONGTEXT(), "mysql")
 LONG_BINARY: Final = LargeBinary().with_variant(LONGBLOB(), "mysql")
 
@@ -79,7 +80,7 @@ class Policy(Base):
     __tablename__ = "policies"
 
     id: Mapped[str] = mapped_column(ID, primary_key=True)
-    name: Mapped[str] = mapped_column(NAME, unique=True)
+    name: Mapped[str] = mapped_column(NAME)
     abbreviation: Mapped[str] = mapped_column(String(5))
     description: Mapped[str] = mapped_column(LONG_TEXT)
     owner_id: Mapped[str] = mapped_column(NAME)
@@ -114,7 +115,7 @@ class Source(Base):
     __tablename__ = "sources"
 
     id: Mapped[str] = mapped_column(ID, primary_key=True)
-    name: Mapped[str] = mapped_column(NAME, unique=True)
+    name: Mapped[str] = mapped_column(NAME)
     driver: Mapped[str] = mapped_column(NAME)
     config: Mapped[str] = mapped_column(LONG_TEXT)
     secrets: Mapped[str] = mapped_column(LONG_TEXT)
@@ -161,7 +162,7 @@ class PushKey(Base):
     __table_args__ = (Index("ix_push_keys_expires_at", "expires_at"), TABLE_OPTIONS)
 
     source_id: Mapped[str] = mapped_column(ID, primary_key=True)
-    key: Mapped[str] = mapped_column(NAME, primary_key=True)
+    key: Mapped[str] = mapped_column(PUSH_KEY, primary_key=True)
     number: Mapped[int] = mapped_column(BigInteger)
     digest: Mapped[str] = mapped_column(String(64))
     expires_at: Mapped[float] = mapped_column(Double)
@@ -180,7 +181,7 @@ class BlobPart(Base):
 
 
 class Epoch(Base):
-    """The reign of a role that only one node may have. ``writes`` grows with every guarded write: see `epochs.guard`."""
+    """The reign of a role that one node may have; ``writes`` grows with every guarded write: see `epochs.guard`."""
 
     __tablename__ = "epochs"
 

@@ -73,13 +73,13 @@ class SourceRecord:
 
 
 Record: TypeAlias = PolicyRecord | RuleRecord | SourceRecord
-RecordT = TypeVar("RecordT", PolicyRecord, RuleRecord, SourceRecord)
+RecordT = TypeVar("RecordT", bound=Record)
 
 
 def encode(record: Record) -> str:
     """A record as JSON text. Raises CongressError("bad_request" or "too_large") for text no database can keep."""
     try:
-        text = jsontext.dumps({each.name: getattr(record, each.name) for each in fields(record)}).decode("utf-8")
+        text = jsontext.dumps(_columns(record)).decode("utf-8")
     except UnicodeDecodeError:
         raise CongressError(
             "bad_request",
@@ -92,8 +92,9 @@ def encode(record: Record) -> str:
 
 
 def decode(kind: type[RecordT], text: str) -> RecordT:
-    """The record that `encode` wrote."""
-    return kind(**jsontext.loads(text))
+    """The record that `encode` wrote; what a later version of congressd added to it is left out."""
+    known = {each.name for each in fields(kind)}
+    return kind(**{name: value for name, value in jsontext.loads(text).items() if name in known})
 
 
 def check_lengths(record: Record) -> None:
@@ -116,6 +117,11 @@ def check_lengths(record: Record) -> None:
             raise CongressError(
                 code, f"the {title} {text[:40]!r}... has {len(text)} characters; at most {MAX_NAME} are allowed"
             )
+
+
+def _columns(record: Record) -> dict[str, Any]:
+    pairs = ((each.name, getattr(record, each.name)) for each in fields(record))
+    return {name: dict(value) if isinstance(value, Mapping) else value for name, value in pairs}
 
 
 def _title(record: Record) -> str:

@@ -53,6 +53,10 @@ SQLITE: Final[dict[int, Cause]] = {
     6: Cause.RACE,  # SQLITE_LOCKED "database table is locked": sqlite.org/rescode.html
 }
 
+#: A unique or primary key holds the value already.
+DUPLICATE_MYSQL: Final = 1062  # ER_DUP_ENTRY
+DUPLICATE_SQLITE: Final = frozenset({1555, 2067})  # SQLITE_CONSTRAINT_PRIMARYKEY, SQLITE_CONSTRAINT_UNIQUE
+
 #: Where a table or column is missing: the schema is not that of this version.
 NO_SCHEMA_MYSQL: Final = frozenset({1146, 1054})  # ER_NO_SUCH_TABLE, ER_BAD_FIELD_ERROR
 
@@ -71,11 +75,18 @@ def cause_of(error: BaseException) -> Cause | None:
     original = error.orig
     if isinstance(original, sqlite3.Error):
         return SQLITE.get(sqlite_code(original))
-    if isinstance(error, exc.InterfaceError | exc.OperationalError | exc.InternalError | exc.DatabaseError):
-        cause = MYSQL.get(mysql_code(original))
-        if cause is not None and not isinstance(error, exc.IntegrityError | exc.DataError | exc.ProgrammingError):
-            return cause
+    if isinstance(error, exc.IntegrityError | exc.DataError | exc.ProgrammingError):
+        return None
+    if (cause := MYSQL.get(mysql_code(original))) is not None:
+        return cause
     return Cause.REACH if error.connection_invalidated else None
+
+
+def is_duplicate(error: exc.IntegrityError) -> bool:
+    """Whether a unique or primary key was violated (and not a foreign key)."""
+    if isinstance(error.orig, sqlite3.Error):
+        return getattr(error.orig, "sqlite_errorcode", 0) in DUPLICATE_SQLITE
+    return mysql_code(error.orig) == DUPLICATE_MYSQL
 
 
 def is_missing_schema(error: exc.DBAPIError) -> bool:

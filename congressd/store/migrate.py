@@ -1,0 +1,66 @@
+"""The schema of the database: up, down, and which one it has. Alembic does the steps, in ``migrations/``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Final
+
+from alembic import command
+from alembic.config import Config
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from alembic.util import CommandError
+from sqlalchemy import Connection
+
+from congressd.model.errors import CongressError
+from congressd.store.database import Database
+
+FOLDER: Final = Path(__file__).with_name("migrations")
+
+
+def upgrade(database: Database, target: str = "head") -> None:
+    """Bring the schema up to ``target`` (default: what this version needs); nothing to do is fine.
+
+    Raises CongressError("bad_request") for a target or a schema that this version does not know.
+    """
+    with database.connection() as connection:
+        _run(connection, target, up=True)
+
+
+def downgrade(database: Database, target: str) -> None:
+    """Bring the schema down to ``target`` ("base": no tables at all). Raises as `upgrade` does."""
+    with database.connection() as connection:
+        _run(connection, target, up=False)
+
+
+def current(database: Database) -> str | None:
+    """The schema that the database has; None for an empty one."""
+    with database.connection() as connection:
+        return MigrationContext.configure(connection).get_current_revision()
+
+
+def newest() -> str:
+    """The schema that this version needs."""
+    head = ScriptDirectory.from_config(_config()).get_current_head()
+    assert head is not None, "the migrations have one end"
+    return head
+
+
+def _run(connection: Connection, target: str, *, up: bool) -> None:
+    config = _config()
+    config.attributes["connection"] = connection
+    try:
+        (command.upgrade if up else command.downgrade)(config, target)
+    except CommandError as error:
+        raise CongressError(
+            "bad_request",
+            f"the schema cannot be brought to {target!r}: {error}; this version of congressd knows the schemas up to"
+            f" {newest()}",
+        ) from error
+
+
+def _config() -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(FOLDER).replace("%", "%%"))
+    config.set_main_option("path_separator", "os")
+    return config
