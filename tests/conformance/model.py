@@ -158,6 +158,8 @@ def _texts(item: str | Sequence[str]) -> tuple[str, ...]:
 
 
 def _tables(item: Mapping[str, Any]) -> dict[str, list[Row]]:
+    if any(not isinstance(rows, list) for rows in item.values()):
+        raise ValueError(f"rows are lists of lists, not {item}; a name with commas needs quotes")
     return {table: to_rows(rows) for table, rows in item.items()}
 
 

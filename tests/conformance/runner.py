@@ -9,7 +9,7 @@ from typing import Protocol
 from congressd.model.errors import CODES, CongressError
 from congressd.model.tables import TableChange
 from congressd.model.values import Row, sorted_rows
-from tests.conformance.model import Case, Simulation, Step, WantedError
+from tests.conformance.model import HOME, Case, Simulation, Step, WantedError
 
 
 class Service(Protocol):
@@ -46,6 +46,8 @@ class Service(Protocol):
 
 def run_case(case: Case, service: Service) -> None:
     """Take the case's steps in order. Raises AssertionError with the first thing that is not as wanted."""
+    if not any(HOME in step.create_policies for step in case.steps):
+        service.create_policy(HOME, "nonrecursive", "")
     for number, step in enumerate(case.steps):
         try:
             _run_step(step, service)
