@@ -307,4 +307,4 @@ def _record(row: models.Activation) -> ActivationRecord:
 
 
 def _json(item: Any) -> str:
-    return jsontext.dumps(item).decode("utf-8")
+    return records.json_text(item, "the activation")

@@ -49,14 +49,14 @@ def unpack(parts: Collection[bytes]) -> Any:
 def write(session: Session, source_id: str, blob: Blob) -> None:
     """Insert the parts, one statement each."""
     for part, data in enumerate(blob.parts):
-        row = {"blob": blob.id, "part": part, "source_id": source_id, "data": data}
+        row = {"blob_id": blob.id, "part": part, "source_id": source_id, "data": data}
         session.execute(insert(models.BlobPart), row)
 
 
 def read(session: Session, blob_id: str, parts: int) -> list[bytes]:
     """The parts of a blob. Raises LostRace if it was removed meanwhile."""
     table = models.BlobPart
-    found = session.scalars(select(table.data).where(table.blob == blob_id).order_by(table.part)).all()
+    found = session.scalars(select(table.data).where(table.blob_id == blob_id).order_by(table.part)).all()
     if len(found) != parts:
         raise LostRace(f"blob {blob_id} has {len(found)} of {parts} parts")
     return list(found)
@@ -64,4 +64,4 @@ def read(session: Session, blob_id: str, parts: int) -> list[bytes]:
 
 def remove(session: Session, blob_ids: Collection[str]) -> None:
     """Delete blobs with all their parts."""
-    session.execute(delete(models.BlobPart).where(models.BlobPart.blob.in_(blob_ids)))
+    session.execute(delete(models.BlobPart).where(models.BlobPart.blob_id.in_(blob_ids)))

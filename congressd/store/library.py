@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from congressd.model import jsontext
 from congressd.model.errors import CongressError
 from congressd.store import models
-from congressd.store.records import MAX_ABBREVIATION, MAX_NAME
+from congressd.store.records import MAX_ABBREVIATION, MAX_NAME, json_text
 from congressd.store.rows import matched
 
 
@@ -78,13 +78,14 @@ def _columns(record: LibraryRecord) -> dict[str, Any]:
             raise CongressError(
                 code, f"the {title} {text[:40]!r} has {len(text)} characters; at most {limit} are allowed"
             )
+    json_text([record.name, record.abbreviation, record.description, record.kind], "the library policy")
     return {
         "id": record.id,
         "name": record.name,
         "abbreviation": record.abbreviation,
         "description": record.description,
         "kind": record.kind,
-        "rules": jsontext.dumps([dict(rule) for rule in record.rules]).decode("utf-8"),
+        "rules": json_text([dict(rule) for rule in record.rules], "the rules"),
     }
 
 

@@ -137,7 +137,7 @@ class PushStream(Base):
     )
     last: Mapped[int] = mapped_column(BigInteger)
     folded: Mapped[int] = mapped_column(BigInteger)
-    base_blob: Mapped[str | None] = mapped_column(ID)
+    base_blob_id: Mapped[str | None] = mapped_column(ID)
     base_parts: Mapped[int] = mapped_column(Integer)
     base_bytes: Mapped[int] = mapped_column(BigInteger)
 
@@ -149,7 +149,7 @@ class Push(Base):
 
     source_id: Mapped[str] = mapped_column(ID, primary_key=True)
     number: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
-    blob: Mapped[str] = mapped_column(ID)
+    blob_id: Mapped[str] = mapped_column(ID)
     parts: Mapped[int] = mapped_column(Integer)
     bytes: Mapped[int] = mapped_column(BigInteger)
     at: Mapped[float] = mapped_column(Double)
@@ -174,7 +174,7 @@ class BlobPart(Base):
     __tablename__ = "blob_parts"
     __table_args__ = (Index("ix_blob_parts_source_id", "source_id"), TABLE_OPTIONS)
 
-    blob: Mapped[str] = mapped_column(ID, primary_key=True)
+    blob_id: Mapped[str] = mapped_column(ID, primary_key=True)
     part: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
     source_id: Mapped[str] = mapped_column(ID)
     data: Mapped[bytes] = mapped_column(LONG_BINARY)

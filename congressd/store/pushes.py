@@ -107,7 +107,7 @@ def append(session: Session, source_id: str, push: Prepared, now: float) -> int:
             {
                 "source_id": source_id,
                 "number": number,
-                "blob": push.blob.id,
+                "blob_id": push.blob.id,
                 "parts": len(push.blob.parts),
                 "bytes": push.blob.size,
                 "at": now,
@@ -184,19 +184,22 @@ def fold(database: Database, source_id: str, guard: Callable[[Session], None] | 
             guard(session)
         stream = models.PushStream
         old = session.execute(
-            select(stream.folded, stream.base_blob).where(stream.source_id == source_id)
+            select(stream.folded, stream.base_blob_id).where(stream.source_id == source_id)
         ).one_or_none()
         if old is None:
             raise _no_source(source_id)
         if old.folded != before:
             return int(old.folded)
         mine = update(stream).where(stream.source_id == source_id, stream.folded == before)
-        base = {"folded": folded.number, "base_blob": blob.id}
+        base = {"folded": folded.number, "base_blob_id": blob.id}
         blobs.write(session, source_id, blob)
         if not matched(session, mine.values(**base, base_parts=len(blob.parts), base_bytes=blob.size)):
             raise LostRace("another node folded the log")
         gone = (models.Push.source_id == source_id, models.Push.number <= folded.number)
-        spent = [*session.scalars(select(models.Push.blob).where(*gone)), *([old.base_blob] if old.base_blob else [])]
+        spent = [
+            *session.scalars(select(models.Push.blob_id).where(*gone)),
+            *([old.base_blob_id] if old.base_blob_id else []),
+        ]
         for start in range(0, len(spent), 500):
             blobs.remove(session, spent[start : start + 500])
         session.execute(delete(models.Push).where(*gone))
@@ -212,8 +215,8 @@ def forget_keys(session: Session, now: float) -> int:
 
 def _fold(session: Session, stream: models.PushStream) -> PushState:
     tables = PushedTables()
-    if stream.base_blob is not None:
-        base = blobs.unpack(blobs.read(session, stream.base_blob, stream.base_parts))
+    if stream.base_blob_id is not None:
+        base = blobs.unpack(blobs.read(session, stream.base_blob_id, stream.base_parts))
         tables.apply(_decode(item) for item in base)
     for entry in _entries(session, stream.source_id, stream.folded, stream.last):
         tables.apply(_read(session, entry).operations)
@@ -230,7 +233,7 @@ def _entries(session: Session, source_id: str, after: int, last: int) -> Sequenc
 
 
 def _read(session: Session, entry: models.Push) -> Push:
-    items = blobs.unpack(blobs.read(session, entry.blob, entry.parts))
+    items = blobs.unpack(blobs.read(session, entry.blob_id, entry.parts))
     return Push(entry.number, tuple(map(_decode, items)), entry.at)
 
 

@@ -78,17 +78,22 @@ RecordT = TypeVar("RecordT", bound=Record)
 
 def encode(record: Record) -> str:
     """A record as JSON text. Raises CongressError("bad_request" or "too_large") for text no database can keep."""
-    try:
-        text = jsontext.dumps(_columns(record)).decode("utf-8")
-    except UnicodeDecodeError:
-        raise CongressError(
-            "bad_request",
-            f"the text of {_title(record)} holds half of a surrogate pair (such as \\ud800), which is no character;"
-            " write the whole character",
-        ) from None
+    text = json_text(_columns(record), _title(record))
     if len(text) > MAX_TEXT:
         raise CongressError("too_large", f"{_title(record)} has {len(text)} bytes; at most {MAX_TEXT} are kept")
     return text
+
+
+def json_text(item: object, title: str) -> str:
+    """JSON text that every database can keep. Raises CongressError("bad_request") if it holds half a character."""
+    try:
+        return jsontext.dumps(item).decode("utf-8")
+    except UnicodeDecodeError:
+        raise CongressError(
+            "bad_request",
+            f"the text of {title} holds half of a surrogate pair (such as \\ud800), which is no character; write the"
+            " whole character",
+        ) from None
 
 
 def decode(kind: type[RecordT], text: str) -> RecordT:

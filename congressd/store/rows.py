@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 from congressd.model import jsontext
 from congressd.store import changes, models
 from congressd.store.changes import LoggedChange
-from congressd.store.records import PolicyRecord, RuleRecord, SourceRecord
+from congressd.store.records import PolicyRecord, RuleRecord, SourceRecord, json_text
 
 
 def matched(session: Session, statement: Executable, parameters: Any = None) -> int:
@@ -21,10 +21,6 @@ def matched(session: Session, statement: Executable, parameters: Any = None) -> 
     """
     result = session.execute(statement, parameters, execution_options={"synchronize_session": False})
     return cast("CursorResult[Any]", result).rowcount
-
-
-def _json(item: object) -> str:
-    return jsontext.dumps(item).decode("utf-8")
 
 
 def policy_columns(record: PolicyRecord) -> dict[str, Any]:
@@ -48,7 +44,7 @@ def rule_columns(record: RuleRecord) -> dict[str, Any]:
         "name": record.name,
         "comment": record.comment,
         "enabled": record.enabled,
-        "options": _json(record.options),
+        "options": json_text(dict(record.options), "the options"),
         "created_at": record.created_at,
         "updated_at": record.updated_at,
     }
@@ -59,8 +55,8 @@ def source_columns(record: SourceRecord) -> dict[str, Any]:
         "id": record.id,
         "name": record.name,
         "driver": record.driver,
-        "config": _json(record.config),
-        "secrets": _json(record.secrets),
+        "config": json_text(dict(record.config), "the configuration"),
+        "secrets": json_text(dict(record.secrets), "the secrets"),
         "description": record.description,
         "enabled": record.enabled,
         "created_at": record.created_at,
