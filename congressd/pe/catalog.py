@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -22,11 +22,12 @@ class TableUse:
 
     ``heads`` are the numbers of arguments of the rules that define the table, ``uses`` those of the bodies that read
     it (None where arguments are given by column), ``names`` the columns' names that heads of variables suggest.
+    Filled by one `congressd.pe.draft.Draft`, and never changed once it is part of an image.
     """
 
-    heads: Mapping[RuleKey, int | None] = field(default_factory=dict)
-    uses: Mapping[RuleKey, int | None] = field(default_factory=dict)
-    names: Mapping[RuleKey, tuple[str, ...]] = field(default_factory=dict)
+    heads: dict[RuleKey, int | None] = field(default_factory=dict)
+    uses: dict[RuleKey, int | None] = field(default_factory=dict)
+    names: dict[RuleKey, tuple[str, ...]] = field(default_factory=dict)
 
     @property
     def arity(self) -> int | None:

@@ -143,21 +143,23 @@ class Draft:
         form = rule.form
         if form.head.modal is None:
             head = self._own_use((form.head.policy, form.head.name))
-            head.heads[key] = form.arity  # type: ignore[index]  # owned by this draft
+            head.heads[key] = form.arity
             if form.names is not None:
-                head.names[key] = form.names  # type: ignore[index]  # owned by this draft
+                head.names[key] = form.names
         for mention in form.body:
-            self._own_use(mention.table).uses[key] = mention.arity  # type: ignore[index]  # owned by this draft
+            self._own_use(mention.table).uses[key] = mention.arity
 
     def _forget(self, rule: RuleImage) -> None:
         key = (rule.record.policy_id, rule.record.id)
         form = rule.form
         for table in {(form.head.policy, form.head.name), *(mention.table for mention in form.body)}:
             use = self._own_use(table)
-            for mapping in (use.heads, use.uses, use.names):
-                mapping.pop(key, None)  # type: ignore[attr-defined]  # owned by this draft
-        if rule.key is not None:
-            self._own_keys(rule.record.policy_id).pop(rule.key, None)
+            use.heads.pop(key, None)
+            use.uses.pop(key, None)
+            use.names.pop(key, None)
+        keys = self._own_keys(rule.record.policy_id)
+        if rule.key is not None and keys.get(rule.key) == rule.record.id:
+            del keys[rule.key]
 
     def _own_rules(self, policy_id: str) -> dict[str, RuleImage]:
         if ("rules", policy_id) not in self._copied:
@@ -195,9 +197,10 @@ class Draft:
                     del self._tables[policy]
         image = self._image()
         catalog = ImageCatalog(image)
-        touched = self._touched(catalog)
+        before = ImageCatalog(self._old)
+        touched = self._touched(before, catalog)
         if strict:
-            self._check_arities(touched)
+            self._check_arities(touched, before)
         readers = self._readers(touched)
         for key in [*self._written, *(key for key in readers if key not in self._written)]:
             self._settle(key, catalog, strict)
@@ -216,9 +219,8 @@ class Draft:
             self._schemas,
         )
 
-    def _touched(self, catalog: ImageCatalog) -> set[TableName]:
+    def _touched(self, before: ImageCatalog, catalog: ImageCatalog) -> set[TableName]:
         """The tables that rules may see otherwise than before."""
-        before = ImageCatalog(self._old)
         candidates = set(self._uses)
         for policy in self._renamed:
             candidates |= {(policy, name) for name in self._tables.get(policy, ())}
@@ -233,11 +235,11 @@ class Draft:
                 readers |= dict.fromkeys(use.uses)
         return readers
 
-    def _check_arities(self, touched: set[TableName]) -> None:
+    def _check_arities(self, touched: set[TableName], before: ImageCatalog) -> None:
         """Refuse to define a table with another number of columns than rules that stay already read it with."""
         for policy, name in touched:
             use = self._tables.get(policy, {}).get(name)
-            if use is None or policy in self._schemas or not use.heads:
+            if use is None or policy in self._schemas or before.arity(policy, name) in (None, use.arity):
                 continue
             for key, arity in use.uses.items():
                 if key not in self._written and arity is not None and use.arity is not None and arity != use.arity:

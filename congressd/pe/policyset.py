@@ -1,24 +1,20 @@
 """The image of all policies, rules and sources at exactly one revision, and the plan of the step to the next one.
 
-Pure: no database, no engine, no threads. An `Image` never changes; `PolicyBook.plan` makes the next one from a set of
-changes and checks the whole of it (names, arities over all rules, recursion, duplicates) before anything is committed,
-and tells which core rules the engine loses and gains. A rule belongs to its own policy and to no other.
+Pure data; an `Image` never changes once it is made. A rule belongs to its own policy and to no other.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TypeAlias
 
 from congressd.language import core
-from congressd.language.dependencies import DependencyGraph
 from congressd.model.errors import CongressError
 from congressd.model.tables import TableSchema
 from congressd.pe.catalog import RuleKey, TableUse
 from congressd.pe.forms import Form, skeleton
-from congressd.store.changes import Change
 from congressd.store.records import PolicyRecord, RuleRecord, SourceRecord
 
 #: The tables of each source whose schema is known.
@@ -111,56 +107,3 @@ class Plan:
     added: Sequence[core.Rule] = ()
     edges_removed: Sequence[core.Rule] = ()
     edges_added: Sequence[core.Rule] = ()
-
-
-class PolicyBook:
-    """The current image and the graph of its rules. Not for several threads: the node's writing lock guards it.
-
-    A plan is made against the current image, and must then be adopted or abandoned before the next one is made.
-    """
-
-    def __init__(self) -> None:
-        self.image = Image()
-        self.graph = DependencyGraph()
-
-    def plan(self, changes: Iterable[Change], *, strict: bool = True) -> Plan:
-        """The step that ``changes`` make.
-
-        ``strict`` is for changes that a client asks for: they are refused with a CongressError if a rule of them does
-        not fit, or if an existing rule would not fit any longer. Otherwise (they were committed by another node, or
-        a schema arrived) nothing is refused, and a rule that does not fit waits.
-        """
-        from congressd.pe.draft import Draft
-
-        draft = Draft(self.image)
-        for change in changes:
-            draft.apply(change)
-        return self._connect(draft.plan(strict), strict)
-
-    def plan_schema(self, source: str, tables: Mapping[str, TableSchema] | None) -> Plan:
-        """The step that a source's schema makes when it becomes known, changes or (None) is forgotten."""
-        from congressd.pe.draft import Draft
-
-        draft = Draft(self.image)
-        draft.set_schema(source, tables)
-        return self._connect(draft.plan(strict=False), strict=False)
-
-    def adopt(self, plan: Plan, revision: int | None = None) -> None:
-        """Make the plan's image the current one, as that of ``revision`` if it is given."""
-        self.image = plan.image if revision is None else replace(plan.image, revision=revision)
-
-    def abandon(self, plan: Plan) -> None:
-        """Forget a plan that was not committed."""
-        self.graph.remove(plan.edges_added)
-        self.graph.add(plan.edges_removed)
-
-    def _connect(self, plan: Plan, strict: bool) -> Plan:
-        self.graph.remove(plan.edges_removed)
-        try:
-            self.graph.add(plan.edges_added)
-        except CongressError:
-            self.graph.add(plan.edges_removed)
-            if strict:
-                raise
-            raise RuntimeError("rules that were committed are recursive") from None
-        return plan

@@ -1,0 +1,41 @@
+"""The drivers as the rooms see them that run none: `congressd.model.drivers.Drivers` over the registry."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from congressd.datasources.driver import DriverKind
+from congressd.datasources.registry import Drivers, describe_driver, find_driver, load_drivers, secret_options
+from congressd.model.drivers import CheckedConfig
+from congressd.model.errors import CongressError
+
+
+class DriverCatalogue:
+    """All drivers of ``drivers``, by default those that are installed."""
+
+    def __init__(self, drivers: Drivers | None = None) -> None:
+        self._drivers = load_drivers() if drivers is None else drivers
+
+    def index(self) -> list[dict[str, Any]]:
+        return [
+            {"id": name, "name": name, "description": driver.info.description}
+            for name, driver in sorted(self._drivers.items())
+        ]
+
+    def describe(self, name: str) -> dict[str, Any]:
+        try:
+            return describe_driver(find_driver(self._drivers, name))
+        except CongressError as error:
+            raise CongressError("not_found", error.detail) from None
+
+    def check(self, name: str, config: Mapping[str, Any]) -> CheckedConfig:
+        driver = find_driver(self._drivers, name)
+        checked = driver.check_config(config)
+        instance = driver(checked)
+        try:
+            tables = instance.schema()
+        finally:
+            instance.close()
+        pushed = driver.info.kind is DriverKind.PUSHED
+        return CheckedConfig(driver.info.name, checked, secret_options(driver), tables, pushed)
