@@ -103,13 +103,11 @@ class Pe:
 
 @dataclass(frozen=True, slots=True)
 class Dsd:
-    """The datasource node. A node whose lease ends without renewal stops publishing, and another may take over."""
+    """The datasource node. A node that cannot renew its lease in time stops publishing, so that another may begin."""
 
-    lease: float = option(15.0, "Seconds for which an epoch's holder may publish without renewal.", minimum=1)
+    lease: float = option(15.0, "Seconds for which a datasource node may publish without renewal.", minimum=1)
     renew_period: float = option(5.0, "Seconds between renewals of the lease.", minimum=0.1)
-    lease_margin: float = option(
-        2.0, "Seconds before the end of its lease at which a node that could not renew it stops publishing.", minimum=0
-    )
+    retry_period: float = option(2.0, "Seconds between tries of a renewal that failed.", minimum=0.1)
 
 
 @dataclass(frozen=True, slots=True)

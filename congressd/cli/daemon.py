@@ -1,0 +1,188 @@
+"""``congressd``: starts the service, and looks after its database and configuration."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NoReturn
+
+import click
+
+from congressd.cli import allinone
+from congressd.cli.datadir import DATABASE, StartError
+from congressd.config import render
+from congressd.config.load import ConfigError, load
+from congressd.config.options import Settings
+from congressd.model.errors import CongressError
+from congressd.store import keys, migrate
+from congressd.store.database import Database
+
+SYSTEM_FILE = Path("/etc/congressd/congressd.conf")
+
+_config = click.option(
+    "--config",
+    "config",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help=f"A configuration file. [default: {SYSTEM_FILE}, if there is one]",
+)
+_data_dir = click.option(
+    "--data-dir", type=click.Path(path_type=Path), help="Directory for the database and all else that is kept."
+)
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 120})
+@click.version_option(package_name="congressd")
+def cli() -> None:
+    """Policy as a service: watches live tables, keeps every violation of your policies up to date."""
+
+
+@cli.command()
+@_data_dir
+@click.option("--host", help="Address to listen on. [default: 127.0.0.1]")
+@click.option("--port", type=int, help="Port to listen on. [default: 1789]")
+@click.option("--example", is_flag=True, help="Set up the example cloud, if the directory has none yet.")
+@_config
+def serve(data_dir: Path | None, host: str | None, port: int | None, example: bool, config: Path | None) -> None:
+    """Start the whole service as one process on this machine, with all that it keeps in --data-dir.
+
+    Example: congressd serve --data-dir run/mine --port 1789
+    """
+    settings = _settings(config, data_dir, {("DEFAULT", "bind_host"): host, ("DEFAULT", "bind_port"): port})
+    if not settings.default.data_dir:
+        raise StartError("a directory is needed for what the service keeps: give one with --data-dir")
+    allinone.serve(settings, example=example)
+
+
+@cli.group()
+def db() -> None:
+    """Look after the database."""
+
+
+@db.command("upgrade")
+@click.argument("revision", default="head")
+@_data_dir
+@_config
+def db_upgrade(revision: str, data_dir: Path | None, config: Path | None) -> None:
+    """Bring the database to the schema of this version, or to REVISION."""
+    database = _database(config, data_dir)
+    migrate.upgrade(database, revision)
+    click.echo(f"{database.name} is at {migrate.current(database)}")
+
+
+@db.command("downgrade")
+@click.argument("revision")
+@_data_dir
+@_config
+def db_downgrade(revision: str, data_dir: Path | None, config: Path | None) -> None:
+    """Take the database back to REVISION (`base` removes all tables, with all that they hold)."""
+    database = _database(config, data_dir)
+    migrate.downgrade(database, revision)
+    click.echo(f"{database.name} is at {migrate.current(database) or 'base'}")
+
+
+@db.command("check")
+@_data_dir
+@_config
+def db_check(data_dir: Path | None, config: Path | None) -> None:
+    """Say whether the database has the schema of this version; exit code 1 if not."""
+    database = _database(config, data_dir)
+    current, newest = migrate.current(database), migrate.newest()
+    if current != newest:
+        raise StartError(
+            f"{database.name} is at {current or 'base'}, this version needs {newest}; run `congressd db upgrade`"
+        )
+    click.echo(f"{database.name} is at {current}, as this version needs it")
+
+
+@db.command("key")
+@click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
+def db_key(file: Path) -> None:
+    """Make FILE with a new key for secrets, readable by its owner only; copy it to all nodes of a cluster."""
+    if file.exists():
+        raise StartError(f"{file} exists already; a key is never overwritten")
+    keys.load(file, create=True)
+    click.echo(f"{file} made")
+
+
+@cli.group()
+def config() -> None:
+    """Look after the configuration."""
+
+
+@config.command("check")
+@click.argument("file", type=click.Path(path_type=Path))
+def config_check(file: Path) -> None:
+    """Say everything that is wrong with a configuration FILE (environment included); exit code 1 if anything is."""
+    try:
+        loaded = load([file], os.environ)
+    except ConfigError as error:
+        for problem in error.problems:
+            click.echo(problem)
+        raise SystemExit(1) from None
+    for warning in loaded.warnings:
+        click.echo(f"warning: {warning}")
+    click.echo(f"{file} is fine")
+
+
+@config.command("sample")
+def config_sample() -> None:
+    """Print a configuration file with every option at its default."""
+    click.echo(render.sample(), nl=False)
+
+
+@config.command("docs")
+def config_docs() -> None:
+    """Print the reference of all options, docs/config.md."""
+    click.echo(render.page(), nl=False)
+
+
+def _settings(
+    config: Path | None, data_dir: Path | None, arguments: dict[tuple[str, str], object | None] | None = None
+) -> Settings:
+    """The configuration from file, environment and command line. Raises ConfigError."""
+    files = [config] if config is not None else [SYSTEM_FILE] if SYSTEM_FILE.exists() else []
+    given = {("DEFAULT", "data_dir"): data_dir} | (arguments or {})
+    loaded = load(files, os.environ, {name: value for name, value in given.items() if value is not None})
+    for warning in loaded.warnings:
+        click.echo(f"congressd: warning: {warning}", err=True)
+    return loaded.settings
+
+
+def _database(config: Path | None, data_dir: Path | None) -> Database:
+    settings = _settings(config, data_dir)
+    if settings.database.connection:
+        return Database(settings.database.connection)
+    if not settings.default.data_dir:
+        raise StartError("which database? Give --data-dir, or [database]/connection in --config")
+    directory = Path(settings.default.data_dir)
+    if not directory.is_dir():
+        raise StartError(f"there is no directory {directory}")
+    return Database(f"sqlite:///{directory.resolve() / DATABASE}")
+
+
+def main(arguments: Sequence[str] | None = None) -> NoReturn:
+    """Run ``congressd``; exit code 0 if it worked, 1 if not, 2 for wrong usage or configuration."""
+    try:
+        cli.main(args=arguments, prog_name="congressd", standalone_mode=False)
+        sys.exit(0)
+    except ConfigError as error:
+        for problem in error.problems:
+            click.echo(f"congressd: {problem}", err=True)
+        sys.exit(2)
+    except StartError as error:
+        click.echo(f"congressd: {error}", err=True)
+        sys.exit(1)
+    except CongressError as error:
+        click.echo(f"congressd: {error.detail}", err=True)
+        sys.exit(1)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except (click.Abort, KeyboardInterrupt):
+        sys.exit(130)
+
+
+if __name__ == "__main__":
+    main()
