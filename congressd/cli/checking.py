@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -114,11 +115,20 @@ def _doubled(policies: Sequence[FilePolicy]) -> Iterator[Finding]:
 
 def _finding(policy: FilePolicy, rule: FileRule, severity: str, error: CongressError) -> Finding:
     """The finding at the line of the file; the parser counts lines from the beginning of the rule."""
-    line = rule.line
-    inner = getattr(error.data, "line", None)
-    if line is not None and isinstance(inner, int):
-        line += inner - 1
-    return Finding(policy.path, line, policy.name, severity, error.detail)
+    inner = line_of(error)
+    line = rule.line if rule.line is None or inner is None else rule.line + inner - 1
+    return Finding(policy.path, line, policy.name, severity, message_of(error))
+
+
+def line_of(error: CongressError) -> int | None:
+    """The line that an error of the language is about, from 1, if it is about one."""
+    line = error.data.get("line") if isinstance(error.data, dict) else None
+    return line if isinstance(line, int) else None
+
+
+def message_of(error: CongressError) -> str:
+    """The error's sentence without its own line and column, which do not count from the beginning of the file."""
+    return re.sub(r"line:\d+,col:\d+:? ?", "", error.detail)
 
 
 def _catalog(

@@ -9,7 +9,9 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import quote, urlencode, urlsplit
 
+from congressd.model.errors import CongressError
 from congressd.model.jsontext import dumps
+from congressd.pe.token import Token, parse_token
 
 DEFAULT_ENDPOINT = "http://127.0.0.1:1789"
 
@@ -37,15 +39,19 @@ class Service:
     def __init__(self, endpoint: str = DEFAULT_ENDPOINT, token: str = "", timeout: float = 60.0) -> None:
         """``timeout`` is the number of seconds to wait for an answer. Raises ValueError for a bad endpoint."""
         parts = urlsplit(endpoint if "//" in endpoint else f"http://{endpoint}")
-        if parts.scheme not in ("http", "https") or not parts.hostname:
+        try:
+            port = parts.port
+        except ValueError:
+            port = -1
+        if parts.scheme not in ("http", "https") or not parts.hostname or port == -1:
             raise ValueError(f"the endpoint {endpoint!r} is not of the form http://HOST:PORT")
         self.endpoint = f"{parts.scheme}://{parts.netloc}{parts.path.rstrip('/')}"
         self._path = parts.path.rstrip("/")
-        self._host, self._port = parts.hostname, parts.port
+        self._host, self._port = parts.hostname, port
         self._secure = parts.scheme == "https"
         self._token = token
         self._timeout = timeout
-        self._seen = ""
+        self._seen = Token()
 
     def get(self, *path: str, query: Mapping[str, str] | None = None) -> Any:
         """The decoded answer to a GET; ``path`` is a sequence of unquoted segments."""
@@ -59,14 +65,14 @@ class Service:
         headers = {"Accept": "application/json"}
         if self._token:
             headers["Authorization"] = f"Bearer {self._token}"
-        if self._seen:
-            headers["Congress-At-Least"] = self._seen
+        if self._seen != Token():
+            headers["Congress-At-Least"] = str(self._seen)
         content = None
         if method not in ("GET", "DELETE") or body is not None:
             content = dumps({} if body is None else body)
             headers["Content-Type"] = "application/json"
         status, reason, text, seen = self._send(method, target, content, headers)
-        self._seen = seen or self._seen
+        self._note(seen)
         answer = self._decode(text)
         if status >= 400:
             raise RefusedError(status, _sentence(status, reason, answer), answer)
@@ -96,6 +102,14 @@ class Service:
             ) from None
         finally:
             connection.close()
+
+    def _note(self, seen: str) -> None:
+        try:
+            self._seen = self._seen.merged(parse_token(seen))
+        except CongressError:
+            raise UnreachableError(
+                f"{self.endpoint} sent a Congress-Revision that this client cannot read: {seen[:80]!r}"
+            ) from None
 
     def _decode(self, text: bytes) -> Any:
         if not text.strip():

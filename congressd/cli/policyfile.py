@@ -95,11 +95,11 @@ def read_policies(path: Path) -> list[FilePolicy]:
 
 def _from_yaml(path: Path, text: str) -> list[FilePolicy]:
     try:
-        documents = [document for document in yaml.compose_all(text, Loader=yaml.SafeLoader) if document]
         policies = []
-        for node in documents:
-            loader = yaml.SafeLoader("")
-            policies.append(_policy(path, loader.construct_document(node), node))
+        for node in yaml.compose_all(text, Loader=yaml.SafeLoader):
+            item = yaml.SafeLoader("").construct_document(node)
+            if item is not None:
+                policies.append(_policy(path, item, node))
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         raise FileError(f"not YAML: {getattr(error, 'problem', None) or error}", mark and mark.line + 1) from None

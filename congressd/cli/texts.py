@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 import yaml
 
-from congressd.cli.checking import Finding, Known, check_policies
+from congressd.cli.checking import Finding, Known, check_policies, line_of, message_of
 from congressd.cli.context import Client, Exit, Failure, verb
 from congressd.cli.policyfile import TEXT_SUFFIXES, YAML_SUFFIXES, FileError, FilePolicy, read_policies
 from congressd.cli.yamlrules import format_yaml
@@ -47,7 +47,7 @@ def check(client: Client, files: tuple[Path, ...], schema_files: tuple[Path, ...
         except FileError as problem:
             findings.append(Finding(str(path), problem.line, "", "error", str(problem)))
         except CongressError as error:
-            findings.append(Finding(str(path), getattr(error.data, "line", None), "", "error", error.detail))
+            findings.append(Finding(str(path), line_of(error), "", "error", message_of(error)))
     findings += check_policies(policies, _known(client, schema_files, service))
     if client.form == "table":
         for finding in findings:
