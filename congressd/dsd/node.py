@@ -1,0 +1,379 @@
+"""The datasource node: runs the sources that the database configures, and publishes what changes in them.
+
+A node starts as a standby: it follows the configuration and holds drivers ready, but neither polls nor publishes.
+`DatasourceNode.activate` takes a new epoch from the database and begins; it stops publishing when it is told to, when
+another node has taken an epoch, or when it cannot renew its lease in time.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from congressd.bus.control import Control, Registration
+from congressd.bus.streams import Publisher
+from congressd.datasources.driver import DriverKind
+from congressd.datasources.registry import Drivers, describe_table, find_driver, load_drivers
+from congressd.dsd.broken import BrokenSource
+from congressd.dsd.lease import Lease, LeaseTimes
+from congressd.dsd.polled import PolledSource
+from congressd.dsd.pushed import ROLE, PushedSource
+from congressd.dsd.scheduler import Scheduler
+from congressd.dsd.source import Means, Source
+from congressd.model.clock import Clock, SystemClock
+from congressd.model.errors import CongressError
+from congressd.model.nearest import hint
+from congressd.model.values import Row
+from congressd.store import epochs, policies, pushes, sources
+from congressd.store.changes import Snapshot, apply
+from congressd.store.database import Database
+from congressd.store.keys import Keys
+from congressd.store.records import SourceRecord
+
+log = logging.getLogger(__name__)
+
+FORGET_PERIOD: Final = 3600.0  #: seconds between removals of expired idempotency keys
+
+
+@dataclass(frozen=True, slots=True)
+class NodeSettings:
+    """``node`` is this node's name in the database. Times in seconds; ``threads`` poll at the same time.
+
+    ``sync_period``: between looks at the database, if no notice comes. ``reactivate``: take a new epoch when the
+    lease was lost; for a process without a cluster manager, which is alone in having its database.
+    """
+
+    node: str = "dsd"
+    lease: LeaseTimes = field(default_factory=LeaseTimes)
+    sync_period: float = 5.0
+    heartbeat_period: float = 1.0
+    poll_timeout: float = 60.0
+    threads: int = 16
+    reactivate: bool = False
+
+
+class DatasourceNode:
+    """One datasource node. Thread-safe.
+
+    ``on_lost`` is called, on a thread of the node, with a sentence when the node has stopped publishing by itself.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        publisher: Publisher,
+        control: Control,
+        keys: Keys,
+        settings: NodeSettings | None = None,
+        drivers: Drivers | None = None,
+        clock: Clock | None = None,
+        on_lost: Callable[[str], None] | None = None,
+    ) -> None:
+        self.settings = settings or NodeSettings()
+        self._database = database
+        self._publisher = publisher
+        self._control = control
+        self._keys = keys
+        self._drivers = load_drivers() if drivers is None else drivers
+        self._clock = clock or SystemClock()
+        self._on_lost = on_lost
+        self._means = Means(
+            database,
+            publisher,
+            self._clock,
+            self._may_publish,
+            poll_timeout=self.settings.poll_timeout,
+            follow_period=self.settings.sync_period,
+        )
+        self._scheduler = Scheduler(self.settings.threads, self.settings.poll_timeout)
+        self._taking = threading.Lock()  # one takes an epoch at a time
+        self._syncing = threading.Lock()  # one reads the configuration at a time
+        self._snapshot = Snapshot()
+        self._lock = threading.RLock()  # for what follows; never held while the database is asked
+        self._sources: dict[str, Source] = {}  # by name
+        self._sequences: dict[str, int] = {}  # of sources that went in this epoch, by name
+        self._lease: Lease | None = None  # while active
+        self._lost = False  # whether the last epoch ended against our will
+        self._serving: Registration | None = None
+        self._listening: list[Registration] = []
+        self._threads: list[threading.Thread] = []
+        self._stopped = threading.Event()
+        self._look = threading.Event()  # somebody says that the configuration has changed
+
+    @property
+    def active(self) -> bool:
+        """Whether this node publishes."""
+        return self._lease is not None
+
+    @property
+    def epoch(self) -> int | None:
+        """The epoch in which this node publishes; None on standby."""
+        lease = self._lease
+        return None if lease is None else lease.epoch
+
+    def start(self) -> None:
+        """Become a standby: read the configuration and follow it. Raises CongressError if the database is away."""
+        self._sync()
+        self._listening = [
+            self._control.listen("revision", lambda _payload: self._look.set()),
+            self._control.listen("pushed", self._on_pushed),
+        ]
+        for name, run in (("follow", self._follow), ("beat", self._beat), ("lease", self._keep_lease)):
+            thread = threading.Thread(target=run, name=f"dsd-{name}", daemon=True)
+            thread.start()
+            self._threads.append(thread)
+
+    def activate(self) -> int:
+        """Take a new epoch and begin to poll and publish; the epoch. Raises CongressError if the database is away."""
+        with self._taking:
+            asked_at = self._clock.monotonic()
+            now_ms = int(self._clock.now() * 1000)
+            epoch = self._database.run(lambda session: epochs.take_epoch(session, ROLE, self.settings.node, now_ms))
+            with self._lock:
+                self._rest()
+                if self._stopped.is_set():
+                    raise CongressError("unavailable", "this datasource node has been stopped")
+                self._lost = False
+                self._lease = Lease(self.settings.lease, epoch, asked_at)
+                self._sequences.clear()
+                for source in self._sources.values():
+                    self._begin(source)
+                self._serving = self._control.serve("dsd", self._methods())
+                self._look.set()  # what was committed while nobody told us
+                log.info("node=%s epoch=%d active sources=%d", self.settings.node, epoch, len(self._sources))
+                return epoch
+
+    def deactivate(self) -> None:
+        """Stop polling and publishing, and stand by."""
+        with self._lock:
+            self._lost = False
+            if self._lease is not None:
+                log.info("node=%s epoch=%d stands by", self.settings.node, self._lease.epoch)
+            self._rest()
+
+    def stop(self, timeout: float = 3.0) -> None:
+        """Stop everything, within about ``timeout`` seconds. Publisher and control are the caller's to close."""
+        self.deactivate()
+        self._stopped.set()
+        self._look.set()
+        for registration in self._listening:
+            registration.stop()
+        with self._lock:
+            for source in self._sources.values():
+                source.close()
+        end = self._clock.monotonic() + timeout
+        if not self._scheduler.stop(timeout):
+            log.warning("node=%s some polls did not end in time and are left", self.settings.node)
+        for thread in self._threads:
+            thread.join(max(0.0, end - self._clock.monotonic()))
+
+    def snapshot(self, source: str, to: str) -> bool:
+        """Publish all that ``source`` holds to the address ``to``.
+
+        False if it holds nothing yet: its first batch, which goes to everybody, will be a snapshot.
+        """
+        return self._find(source).publish_snapshot(to)
+
+    def status(self, source: str) -> dict[str, Any]:
+        """The status of a source; see `congressd.dsd.status.document`."""
+        return self._find(source).status()
+
+    def rows(self, source: str, table: str) -> list[Row]:
+        """The rows of one table of a source, as they are held here."""
+        return list(self._find(source).rows(table))
+
+    def schema(self, source: str) -> list[dict[str, Any]]:
+        """The tables of a source, each as `registry.describe_table` describes it."""
+        return [describe_table(table) for table in self._find(source).schema()]
+
+    def refresh(self, source: str) -> None:
+        """Poll a source now; returns at once."""
+        self._scheduler.wake(self._find(source))
+
+    def _methods(self) -> Mapping[str, Callable[..., Any]]:
+        return {
+            "snapshot": self.snapshot,
+            "status": self.status,
+            "rows": self.rows,
+            "schema": self.schema,
+            "refresh": self.refresh,
+        }
+
+    def _find(self, name: str) -> Source:
+        """A source by name; one that is new is looked for in the database, since a notice may come late."""
+        source = self._sources.get(name)
+        if source is None:
+            self._sync()
+            source = self._sources.get(name)
+        if source is None:
+            raise CongressError("not_found", f'There is no enabled source "{name}".{hint(name, self._sources)}')
+        return source
+
+    def _on_pushed(self, payload: Any) -> None:
+        source = self._sources.get(str(payload.get("source"))) if isinstance(payload, dict) else None
+        if source is not None:
+            self._scheduler.wake(source)
+        else:
+            self._look.set()
+
+    # --- the configuration
+
+    def _follow(self) -> None:
+        """The thread that follows the configuration."""
+        forget_at = self._clock.monotonic()
+        while not self._stopped.is_set():
+            self._look.wait(self.settings.sync_period)
+            self._look.clear()
+            try:
+                self._sync()
+                if self._clock.monotonic() >= forget_at:
+                    self._forget_keys()
+                    forget_at = self._clock.monotonic() + FORGET_PERIOD
+            except CongressError as error:
+                log.warning("node=%s cannot follow the database: %s", self.settings.node, error)
+            except Exception:  # a thread that must not end: the next look may succeed
+                log.exception("node=%s failed to follow the database", self.settings.node)
+
+    def _sync(self) -> None:
+        """Make the sources what the database says."""
+        with self._syncing:
+            old = self._snapshot
+            changes = self._database.read(lambda session: policies.changes_since(session, old.revision))
+            if changes is None or old.revision == 0:
+                self._snapshot = self._database.read(policies.load, causal=True)
+            elif changes:
+                self._snapshot = apply(old, changes)
+            else:
+                return
+            with self._lock:
+                self._follow_records({record.name: record for record in self._snapshot.sources.values()})
+
+    def _follow_records(self, records: Mapping[str, SourceRecord]) -> None:
+        if self._stopped.is_set():
+            return
+        wanted = {name: record for name, record in records.items() if record.enabled}
+        for name, source in list(self._sources.items()):
+            if wanted.get(name) != source.record:
+                self._drop(source)
+        for name, record in wanted.items():
+            if name not in self._sources:
+                self._sources[name] = source = self._make(record)
+                self._begin(source)
+
+    def _make(self, record: SourceRecord) -> Source:
+        try:
+            driver_class = find_driver(self._drivers, record.driver)
+            driver = driver_class(driver_class.check_config(sources.unseal(record, self._keys)))
+        except CongressError as error:
+            log.error("source=%s cannot be set up: %s", record.name, error)
+            return BrokenSource(record, str(error), self._means)
+        except Exception as error:  # a driver may be anybody's code
+            log.exception("source=%s cannot be set up", record.name)
+            return BrokenSource(record, f"The driver failed with {type(error).__name__}: {error}", self._means)
+        kind = PushedSource if driver.info.kind is DriverKind.PUSHED else PolledSource
+        log.info("source=%s driver=%s is set up", record.name, record.driver)
+        return kind(record, driver, self._means)
+
+    def _begin(self, source: Source) -> None:
+        if self._lease is not None:
+            source.activate(self._lease.epoch, self._sequences.get(source.name, 0))
+            self._scheduler.add(source, source.work)
+
+    def _drop(self, source: Source) -> None:
+        del self._sources[source.name]
+        self._scheduler.remove(source)
+        source.close()
+        self._sequences[source.name] = source.state.sequence
+        log.info("source=%s is gone or changed", source.name)
+
+    def _forget_keys(self) -> None:
+        epoch = self.epoch
+        if epoch is None:
+            return
+        now = self._clock.now()
+
+        def forget(session: Any) -> int:
+            epochs.guard(session, ROLE, epoch)
+            return pushes.forget_keys(session, now)
+
+        self._database.run(forget)
+
+    # --- the epoch
+
+    def _may_publish(self) -> bool:
+        lease = self._lease
+        return lease is not None and lease.holds(self._clock.monotonic())
+
+    def _rest(self) -> None:
+        """Publish nothing from now on."""
+        self._lease = None
+        if self._serving is not None:
+            self._serving.stop()
+            self._serving = None
+        for source in self._sources.values():
+            self._scheduler.remove(source)
+            source.deactivate()
+
+    def _beat(self) -> None:
+        """The thread that sends heartbeats, and looks after the lease while the database does not answer."""
+        while not self._stopped.wait(self.settings.heartbeat_period):
+            lease = self._lease
+            self._scheduler.tend()
+            if lease is None:
+                continue
+            if not lease.holds(self._clock.monotonic()):
+                self._lose(lease, "the lease could not be renewed in time")
+                continue
+            beats = [beat for source in list(self._sources.values()) if (beat := source.heartbeat()) is not None]
+            with suppress(CongressError):  # the next one is due in a second
+                self._publisher.heartbeat(beats)
+
+    def _keep_lease(self) -> None:
+        """The thread that renews the lease."""
+        while not self._stopped.wait(self.settings.lease.renew_period):
+            lease = self._lease
+            if lease is None:
+                self._try_again()
+                continue
+            asked_at = self._clock.monotonic()
+            until = int((self._clock.now() + self.settings.lease.lease) * 1000)
+            try:
+                self._renew(lease, until)
+            except epochs.StaleEpoch as error:
+                self._lose(lease, str(error))
+            except CongressError as error:
+                log.warning("node=%s epoch=%d cannot renew its lease: %s", self.settings.node, lease.epoch, error)
+            except Exception:  # a thread that must not end: there may be time for another try
+                log.exception("node=%s epoch=%d failed to renew its lease", self.settings.node, lease.epoch)
+            else:
+                lease.renewed(asked_at)
+
+    def _renew(self, lease: Lease, until: int) -> None:
+        self._database.run(
+            lambda session: epochs.renew(session, ROLE, lease.epoch, self.settings.node, until),
+            deadline=max(0.5, lease.left(self._clock.monotonic())),
+        )
+
+    def _lose(self, lease: Lease, reason: str) -> None:
+        """Stop publishing, unless a newer epoch has begun here meanwhile."""
+        with self._lock:
+            if self._lease is not lease:
+                return
+            log.error("node=%s epoch=%d stops publishing: %s", self.settings.node, lease.epoch, reason)
+            self._rest()
+            self._lost = True
+        if self._on_lost is not None:
+            self._on_lost(reason)
+
+    def _try_again(self) -> None:
+        """Take a new epoch after the last one was lost, if this node is to do so by itself."""
+        if not (self.settings.reactivate and self._lost):
+            return
+        try:
+            self.activate()
+        except CongressError as error:
+            log.warning("node=%s cannot become active again: %s", self.settings.node, error)

@@ -1,0 +1,117 @@
+"""A source whose rows are fetched: poll, compare, publish; with back-off while it fails."""
+
+from __future__ import annotations
+
+import logging
+import random
+from collections.abc import Callable, Mapping, Sequence
+from typing import Final
+
+from congressd.datasources.driver import Driver, Fetch, FetchError, PollRequest
+from congressd.dsd.difference import FetchedTables
+from congressd.dsd.source import Means, Source
+from congressd.model.errors import CongressError
+from congressd.model.tables import TableSchema
+from congressd.model.values import Row
+from congressd.store.records import SourceRecord
+
+log = logging.getLogger(__name__)
+
+JITTER: Final = 0.05  #: part of the poll time by which polls are spread, so that sources do not poll in step
+MOST_BACK_OFF: Final = 300.0  #: seconds
+MOST_TIMES: Final = 10  #: a source that fails waits at most so many poll times
+
+
+def next_delay(poll_time: float, failures: int, again_in: float | None, chance: float) -> float | None:
+    """Seconds until the next poll; None for not before somebody asks. ``chance`` is from 0 to 1.
+
+    ``failures`` is how many polls have failed in a row: the wait doubles with each, up to `MOST_TIMES` poll times or
+    `MOST_BACK_OFF`, whichever is less, but never below the poll time. With the poll time 0 nothing is repeated.
+    """
+    if failures == 0 and again_in is not None:
+        return again_in
+    if poll_time == 0:
+        return None
+    most = max(poll_time, min(poll_time * MOST_TIMES, MOST_BACK_OFF))
+    delay = min(poll_time * 2.0 ** min(max(failures - 1, 0), 32), most)
+    return delay * (1 + JITTER * (2 * chance - 1))
+
+
+class PolledSource(Source):
+    """Holds the rows of the last fetch."""
+
+    def __init__(
+        self, record: SourceRecord, driver: Driver, means: Means, chance: Callable[[], float] = random.random
+    ) -> None:
+        super().__init__(record, driver, means)
+        self._chance = chance
+        self._failures = 0
+        self._forget()
+
+    def work(self) -> float | None:
+        """Poll once, and publish what changed as one batch."""
+        clock = self._means.clock
+        with self._lock:
+            if not self._active:
+                return None
+            epoch = self.state.epoch
+            request = PollRequest(self._full, clock.monotonic() + self._means.poll_timeout)
+            self.facts.busy_since = started = clock.now()
+        outcome = self._poll(request)
+        with self._lock:
+            self.facts.busy_since = None
+            if not self._active or self.state.epoch != epoch:
+                return None
+            again_in = None
+            if isinstance(outcome, str):
+                self._failures += 1
+                if self._failures == 1:
+                    log.warning("source=%s cannot be polled: %s", self.name, outcome)
+                self.facts.failed(clock.now(), outcome)
+            else:
+                if self._failures:
+                    log.info("source=%s can be polled again after %d failures", self.name, self._failures)
+                self._failures = 0
+                again_in = outcome.again_in
+                if self.state.delivered or not outcome.pending:
+                    self._take(outcome, started)
+            delay = next_delay(self.driver.config["poll_time"], self._failures, again_in, self._chance())
+            self.facts.next_poll = None if delay is None else clock.now() + delay
+            return delay
+
+    def counts(self) -> Mapping[str, int]:
+        return self._tables.counts()
+
+    def _poll(self, request: PollRequest) -> Fetch | str:
+        """What the driver fetched, or a sentence why it could not."""
+        try:
+            return self.driver.poll(request)
+        except (FetchError, CongressError) as error:
+            return str(error)
+        except Exception as error:  # a driver may be anybody's code; one that fails must not stop the others
+            log.exception("source=%s: the driver %s failed", self.name, self.driver.info.name)
+            return f"The driver failed with {type(error).__name__}: {error}"
+
+    def _take(self, fetch: Fetch, started: float) -> None:
+        """Hold what was fetched and tell of it."""
+        difference = self._tables.take(fetch)
+        # A table that the driver believes to have delivered, but that was refused, must be delivered again.
+        self._full = difference.errors.keys() > fetch.errors.keys()
+        self.facts.succeeded(self._means.clock.now(), difference.errors, difference.warnings)
+        batch = self.state.advance(self._schema(), difference.changes, started)
+        if batch is not None:
+            self._publish(batch)
+
+    def _schema(self) -> tuple[TableSchema, ...]:
+        """The tables that the driver always has, as they were last fetched, then all others."""
+        known = {schema.name: schema for schema in self.driver.info.tables}
+        known |= {schema.name: schema for schema in self._tables.schema()}
+        return tuple(known.values())
+
+    def _held(self) -> Mapping[str, Sequence[Row]]:
+        return self._tables.rows()
+
+    def _forget(self) -> None:
+        self._tables = FetchedTables(congress=self.driver.config["values"] == "congress")
+        self._full = True
+        self._failures = 0
