@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Final
 
+from congressd.engine.explain import Derivation, explain
 from congressd.engine.failures import Failures, RuleFailures
 from congressd.engine.live import Published, Relation, fitting
 from congressd.engine.maintain import LiveTables
@@ -19,6 +20,7 @@ from congressd.engine.plan import Mode, Purpose
 from congressd.engine.program import NOW, Node, is_projection
 from congressd.engine.propagate import Propagation
 from congressd.engine.select import Pattern, select
+from congressd.engine.simulate import ActionTheory, Simulated, Simulation, Step, unbound
 from congressd.engine.storage import Storage
 from congressd.language.core import Atom, Literal, Rule, Table, Variable
 from congressd.model.clock import Clock, SystemClock
@@ -54,8 +56,14 @@ class Engine:
     # -- rules -------------------------------------------------------------------------------------------------
 
     def change_rules(self, add: Sequence[Rule] = (), remove: Sequence[Rule] = ()) -> None:
-        """Take rules and facts in and out, all at once. Raises KeyError if one to remove is not there."""
+        """Take rules and facts in and out, all at once. Raises KeyError if one to remove is not there.
+
+        A rule of an action policy that leaves head variables unbound says what an action makes up; it derives
+        nothing and is passed over.
+        """
         with self._write:
+            add = [rule for rule in add if not unbound(rule)]
+            remove = [rule for rule in remove if not unbound(rule)]
             self._rules_change = True
             try:
                 self._commit(self._live.change_rules(add, remove), lambda: self._swap(remove, add))
@@ -192,6 +200,31 @@ class Engine:
             named = {*program.rules, *program.facts, *program.readers, *self._live.base}
             return [table for table in named if table.modal not in ("project", "query") and table != NOW]
 
+    def explain(self, table: Table, row: Row) -> Derivation | None:
+        """Why a row holds, down to rows of sources and facts; None if it does not hold."""
+        with self._write:
+            if self._live.program.defines(table):
+                self._hold(table)
+            return explain(self._live, table, row)
+
+    def simulate(
+        self,
+        policy: str,
+        query: Atom | Rule,
+        steps: Sequence[Step],
+        theory: ActionTheory,
+        *,
+        delta: bool = False,
+    ) -> Simulated:
+        """What ``query`` would answer after ``steps``, or how its answer would differ (``delta``); changes nothing.
+
+        Raises CongressError "simulate_error" for a step that cannot be taken.
+        """
+        with self._write:
+            if isinstance(query, Atom) and self._live.program.defines(query.table):
+                self._hold(query.table)
+            return Simulation(self._live, policy, theory).run(query, steps, delta=delta)
+
     def watch(self, table: Table, callback: Callback) -> Callable[[], None]:
         """Call back after each commit that changes the table, in the order of commits; returns how to stop it.
 
@@ -309,6 +342,9 @@ class Engine:
             self._live.commit()
 
     def _settle(self) -> None:
+        program = self._live.program
+        for table in [table for table in self._queried if not program.defines(table)]:
+            del self._queried[table]
         self._live.roots = {*self._queried, *self._watchers}
         self._live.begin(0)
         self._live.settle()

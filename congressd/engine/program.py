@@ -107,6 +107,16 @@ class Program:
         if not rows:
             del self.facts[table]
 
+    def copy(self) -> Program:
+        """A program that can change without touching this one; what was compiled is shared."""
+        other = Program()
+        other.rules = {table: dict(nodes) for table, nodes in self.rules.items()}
+        other.facts = {table: dict(rows) for table, rows in self.facts.items()}
+        other.readers = {table: dict(positions) for table, positions in self.readers.items()}
+        other._nodes = {rule: list(nodes) for rule, nodes in self._nodes.items()}
+        other._projections = dict(self._projections)
+        return other
+
     def reads(self, table: Table) -> Iterator[Table]:
         """The tables in the bodies of this table's rules, with repetitions."""
         for node in self.rules.get(table, ()):
