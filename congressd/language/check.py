@@ -54,11 +54,11 @@ def check_query(query: syntax.Atom | syntax.Rule | str, policy: str, catalog: Ca
     if isinstance(query, str):
         query = parse_query(query)
     if isinstance(query, syntax.Rule):
-        scope = Scope("query_syntax", query.text, policy, catalog)
+        scope = Scope("query_syntax", query.text, policy, catalog, quiet=True)
         if len(query.heads) != 1:
             raise scope.error("heads", f"The query {scope.show(query)} has {len(query.heads)} heads", query.span)
         return _lower(scope, query, query.heads[0], "", relaxed=False, query=True)
-    scope = Scope("query_syntax", text, policy, catalog)
+    scope = Scope("query_syntax", text, policy, catalog, quiet=True)
     name = scope.builtin(query)
     if name is not None:
         raise scope.error(
@@ -75,7 +75,7 @@ def check_step(parsed: syntax.Rule, policy: str, catalog: Catalog) -> tuple[core
     """
     rules = []
     for head in parsed.heads:
-        scope = Scope("simulate_error", parsed.text, policy, catalog)
+        scope = Scope("simulate_error", parsed.text, policy, catalog, quiet=True)
         _check_names(scope, head)
         if head.modal is not None:
             raise scope.error("modal", f"{scope.show(head)} cannot be simulated: modals are no step", head.span)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Final
 
 from congressd.language import core, syntax
@@ -13,19 +13,22 @@ from congressd.model.errors import CongressError
 from congressd.model.nearest import hint
 
 BUILTIN: Final = "builtin"  #: what stands before the colon of a builtin's full name
+_MAX_HINTED: Final = 500
 AGGREGATES: Final = frozenset(["count", "sum", "min", "max", "avg"])
 
 
 class Scope:
     """One text that is checked: where it stands, how its variables are named, what was noticed on the way."""
 
-    __slots__ = ("_fresh", "_names", "catalog", "code", "here", "policy", "seen", "text", "warnings")
+    __slots__ = ("_fresh", "_names", "catalog", "code", "here", "policy", "quiet", "seen", "text", "warnings")
 
-    def __init__(self, code: str, text: str, policy: str, catalog: Catalog) -> None:
+    def __init__(self, code: str, text: str, policy: str, catalog: Catalog, quiet: bool = False) -> None:
+        """A ``quiet`` scope notices errors only."""
         self.code = code
         self.text = text
         self.policy = policy
         self.catalog = catalog
+        self.quiet = quiet
         self.warnings: dict[str, None] = {}
         self.here: set[tuple[str, str]] = set()  # tables that this text itself defines
         self.seen: dict[tuple[str, str], int] = {}  # arities that its own atoms set
@@ -134,20 +137,23 @@ class Scope:
         if table in known or (service, table) in self.here or _base(table) in known:
             return
         kind = catalog.policy_kind(service)
+        if kind == DATASOURCE and known:
+            raise self.error(
+                "unknown_table", f"The source {service} has no table {table}.{hint(table, known)}", atom.name_span
+            )
+        if self.quiet:
+            return
         if kind == DATASOURCE:
-            if known:
-                raise self.error(
-                    "unknown_table", f"The source {service} has no table {table}.{hint(table, known)}", atom.name_span
-                )
             self.warn(f"The tables of the source {service} are not known yet; {service}:{table} is empty until then.")
         elif kind is None and service != self.policy:
-            near = hint(service, catalog.policies())
+            near = _hint(service, catalog.policies())
             self.warn(f"There is no policy or source {service} yet; {service}:{table} is empty until there is.{near}")
         elif kind != ACTION:  # what actions read is in the policy that is simulated
-            near = hint(table, [*known, *BUILTINS] if atom.service is None else known)
+            near = _hint(table, [*known, *BUILTINS] if atom.service is None else known)
             self.warn(f"No rule or fact defines the table {service}:{table} yet; it is empty until one does.{near}")
 
     def warn(self, sentence: str) -> None:
+        """Keep a sentence about what looks wrong but is allowed."""
         self.warnings[sentence] = None
 
     def _arity(self, service: str, table: str) -> tuple[tuple[str, ...] | None, int | None]:
@@ -181,7 +187,7 @@ class Scope:
             raise self._wrong_count(atom, arity, columns)
         terms = [self.term(argument.expression) for argument in given]
         if count < arity:
-            if self.catalog.policy_kind(service) != DATASOURCE:
+            if not self.quiet and self.catalog.policy_kind(service) != DATASOURCE:
                 self.warn(
                     f"{self.show(atom)} gives {count} of the {arity} columns of {service}:{atom.table}; "
                     "the others may have any value."
@@ -263,6 +269,11 @@ class Scope:
             f"are permitted{names}",
             atom.span,
         )
+
+
+def _hint(name: str, known: Collection[str]) -> str:
+    """The nearest name, unless the search would take long: a policy may have thousands of warnings."""
+    return hint(name, known) if len(known) <= _MAX_HINTED else ""
 
 
 def _base(table: str) -> str:
