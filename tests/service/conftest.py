@@ -1,0 +1,16 @@
+"""The real servers, and the store's fixtures on MariaDB."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.service.mariadb import mariadb, mariadb_url
+from tests.unit.store.fixtures import connect, database
+
+__all__ = ["connect", "database", "mariadb", "mariadb_url", "url"]
+
+
+@pytest.fixture
+def url(mariadb_url: str) -> str:
+    """What the store's tests connect to."""
+    return mariadb_url
