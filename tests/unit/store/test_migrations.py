@@ -1,0 +1,97 @@
+"""Migrations: they make what the models say, and undo it. Runs on every database."""
+
+from __future__ import annotations
+
+from threading import Thread
+from typing import Any
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from sqlalchemy import inspect, text
+
+from congressd.model.errors import CongressError
+from congressd.store import migrate, models, policies
+from congressd.store.changes import PolicyCreated
+from congressd.store.database import Database
+from tests.unit.store.fixtures import Connect, commit, policy
+
+
+def tables(database: Database) -> set[str]:
+    return set(inspect(database.engine).get_table_names())
+
+
+def test_the_migrated_schema_is_that_of_the_models(database: Database) -> None:
+    with database.connection() as connection:
+        options: dict[str, Any] = {"compare_type": True, "compare_server_default": True}
+        context = MigrationContext.configure(connection, opts=options)
+        assert compare_metadata(context, models.Base.metadata) == []
+    assert tables(database) == {*models.Base.metadata.tables, "alembic_version"}
+
+
+def test_down_to_nothing_and_up_again(database: Database) -> None:
+    assert migrate.current(database) == migrate.newest()
+    migrate.downgrade(database, "base")
+    assert migrate.current(database) is None
+    assert tables(database) == {"alembic_version"}
+    migrate.upgrade(database)
+    commit(database, PolicyCreated(policy("one")))
+    migrate.upgrade(database)
+    assert database.read(policies.current_revision) == 1
+
+
+def test_a_step_that_was_cut_off_is_run_again_over_what_it_made(database: Database) -> None:
+    with database.connection() as connection:
+        connection.execute(text("DELETE FROM alembic_version"))
+        for name in ("library_policies", "activations"):
+            connection.execute(text(f"DROP TABLE {name}"))
+    migrate.upgrade(database)
+    assert database.read(policies.current_revision) == 0
+    assert "activations" in tables(database)
+
+
+def test_every_table_has_a_primary_key_that_nothing_counts_up(database: Database) -> None:
+    inspector = inspect(database.engine)
+    for name in tables(database):
+        assert inspector.get_pk_constraint(name)["constrained_columns"], name
+    for table in models.Base.metadata.tables.values():
+        assert table.autoincrement_column is None, table.name
+
+
+@pytest.mark.parametrize("target", ["9999", "nonsense"])
+def test_a_schema_that_nobody_knows_is_refused(connect: Connect, target: str) -> None:
+    with pytest.raises(CongressError, match=migrate.newest()) as caught:
+        migrate.upgrade(connect(), target)
+    assert caught.value.code.name == "bad_request"
+
+
+def test_a_database_from_the_future_is_refused(database: Database) -> None:
+    with database.connection() as connection:
+        connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+    with pytest.raises(CongressError, match="9999"):
+        migrate.upgrade(database)
+
+
+def test_a_database_without_tables_says_what_to_run(connect: Connect) -> None:
+    with pytest.raises(CongressError, match="congressd db upgrade") as caught:
+        connect().read(policies.load)
+    assert caught.value.code.name == "unavailable"
+
+
+def test_nodes_that_upgrade_at_once_do_not_disturb_each_other(connect: Connect) -> None:
+    failures: list[BaseException] = []
+
+    def run(node: Database) -> None:
+        try:
+            migrate.upgrade(node)
+        except BaseException as error:
+            failures.append(error)
+
+    nodes = [connect(), connect(), connect()]
+    threads = [Thread(target=run, args=(node,)) for node in nodes]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(timeout=120)
+    assert failures == []
+    assert nodes[0].read(policies.current_revision) == 0
