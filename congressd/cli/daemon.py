@@ -10,7 +10,6 @@ from typing import NoReturn
 
 import click
 
-from congressd.cli import allinone
 from congressd.cli.datadir import DATABASE, StartError
 from congressd.config import render
 from congressd.config.load import ConfigError, load
@@ -130,12 +129,6 @@ def config_check(file: Path) -> None:
 def config_sample() -> None:
     """Print a configuration file with every option at its default."""
     click.echo(render.sample(), nl=False)
-
-
-@config.command("docs")
-def config_docs() -> None:
-    """Print the reference of all options, docs/config.md."""
-    click.echo(render.page(), nl=False)
 
 
 def _settings(

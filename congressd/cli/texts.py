@@ -37,7 +37,7 @@ def check(client: Client, files: tuple[Path, ...], schema_files: tuple[Path, ...
     Finds errors of syntax, unsafe variables, recursion over all files, unknown builtins and, with --schema or
     --service, unknown tables and columns. Nothing is sent. Ends with exit code 1 if there are errors.
 
-    Example: congress check *.congress --service
+    Example: congress check security.congress --service
     """
     policies: list[FilePolicy] = []
     findings: list[Finding] = []

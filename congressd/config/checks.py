@@ -6,8 +6,6 @@ import ipaddress
 from collections.abc import Iterator
 
 from congressd.config.options import Settings
-from congressd.model.errors import CongressError
-from congressd.store.epochs import check_lease
 
 
 def problems_across(settings: Settings) -> Iterator[str]:
@@ -17,12 +15,15 @@ def problems_across(settings: Settings) -> Iterator[str]:
 
 
 def _lease(settings: Settings) -> Iterator[str]:
-    """The store's own rule, so that it is told when the configuration is read and not when the node starts."""
+    """A holder has a second try at renewal before it must stop, and stops before another may believe it gone."""
     dsd = settings.dsd
-    try:
-        check_lease(dsd.renew_period, dsd.retry_period, dsd.lease)
-    except CongressError as error:
-        yield f"[dsd]/renew_period, retry_period, lease: {error.detail}"
+    needed = 2 * dsd.renew_period + dsd.lease_margin
+    if needed > dsd.lease:
+        yield (
+            f"[dsd]/lease is {dsd.lease:g} s but must be at least 2 * renew_period + lease_margin = "
+            f"2 * {dsd.renew_period:g} + {dsd.lease_margin:g} = {needed:g} s, so that one lost renewal does not end "
+            f"it. Raise lease, or lower renew_period"
+        )
 
 
 def _access(settings: Settings) -> Iterator[str]:

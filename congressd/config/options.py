@@ -107,7 +107,14 @@ class Dsd:
 
     lease: float = option(15.0, "Seconds for which a datasource node may publish without renewal.", minimum=1)
     renew_period: float = option(5.0, "Seconds between renewals of the lease.", minimum=0.1)
-    retry_period: float = option(2.0, "Seconds between tries of a renewal that failed.", minimum=0.1)
+    lease_margin: float = option(
+        2.0, "Seconds before the end of a lease that could not be renewed at which publishing stops.", minimum=0
+    )
+    sync_period: float = option(
+        5.0, "Seconds between looks at the database for changes of sources whose notice was lost.", minimum=0.1
+    )
+    poll_timeout: float = option(60.0, "Seconds after which a poll of a source is given up.", minimum=0.1)
+    poll_threads: int = option(16, "Sources that are polled at the same time.", minimum=1, maximum=1000)
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,8 @@ from congressd.config.load import Option, allowed, options
 
 _PAGE = """# Configuration
 
-<!-- Made from congressd/config/options.py by `congressd config docs`; a test says when it is out of date. -->
+<!-- Made from congressd/config/options.py with
+`python -m congressd.config.render > docs/config.md`; a test says when it is out of date. -->
 
 `congressd` runs without a configuration file. Where there is one, it is given with `--config FILE` or as
 `/etc/congressd/congressd.conf`; `congressd config sample` prints a complete one with every option at its default,
@@ -68,3 +69,7 @@ def _allowed(row: Option) -> str:
 def shown(row: Option) -> str:
     """The default as it would stand in the file."""
     return str(row.default).lower() if row.type == "bool" else str(row.default)
+
+
+if __name__ == "__main__":
+    print(page(), end="")

@@ -24,4 +24,4 @@ def test_the_sample_is_the_defaults_when_its_lines_are_switched_on(tmp_path: Pat
 
 def test_the_reference_page_is_current() -> None:
     current = (CHECKOUT / "docs/config.md").read_text(encoding="utf-8")
-    assert current == render.page(), "run `congressd config docs > docs/config.md`"
+    assert current == render.page(), "run `python -m congressd.config.render > docs/config.md`"
