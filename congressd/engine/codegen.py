@@ -94,9 +94,9 @@ class _Writer:
         parameters = ["D", "out", "sign", "err", *self.containers.values()]
         parameters += [*self.constants.values(), *self.functions.values()]
         text = [f"def f({', '.join(parameters)}):", " get = out.get" if self.purpose.mode is Mode.COUNT else " pass"]
-        for lines in reversed(self.inner):
+        main, *functions = [*self.inner, self.lines]
+        for lines in (*functions, main):
             text += lines
-        text += self.lines
         if self.purpose.mode is Mode.EXISTS:
             text.append(" return False")
         static = (*(value for _, value in self.constants), *(BUILTINS[name].function for name in self.functions))

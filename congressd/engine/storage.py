@@ -179,12 +179,10 @@ class Storage:
             self.indexes[columns] = found
         return found
 
-    def add(self, rows: Iterable[Row]) -> bool:
-        """Add rows that are not there, derived in one way. True if an index ceased to be unique."""
+    def add(self, rows: dict[Row, int]) -> bool:
+        """Add rows that are not there, with their counts. True if an index ceased to be unique."""
         turned = False
-        held = self.rows
-        for row in rows:
-            held[row] = 1
+        self.rows.update(rows)
         for index in self.indexes.values():
             enter = index.add
             for row in rows:
