@@ -10,23 +10,37 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from congressd.language.builtins import BUILTINS, BuiltinError
-from congressd.language.core import Atom, Call, Constant, Literal, Rule, Table, Term, Variable
+from congressd.language.core import Atom, Call, Constant, Literal, Rule, Table, Term
 from congressd.model.tables import TableChange, TableSchema
 from congressd.model.values import Row, Value
 
 Binding = Mapping[str, Value]
 Relations = dict[Table, set[Row]]
 
+NOW: Final = Table("builtin", "now")
+
 
 @dataclass(frozen=True, slots=True)
 class Skip:
-    """A builtin that refused its inputs: the rule, the inputs and what the builtin said."""
+    """A builtin that refused its inputs, and what it said."""
 
-    rule: Rule
+    builtin: str
     inputs: Row
     sentence: str
+
+    def __str__(self) -> str:
+        return f"{self.builtin}{self.inputs}: {self.sentence}"
+
+
+@dataclass(frozen=True, slots=True)
+class RuleSkips:
+    """The rows that one rule skipped because a builtin refused them."""
+
+    rule: Rule
+    last: tuple[Skip, ...]
 
 
 class Oracle:
@@ -37,7 +51,7 @@ class Oracle:
         self._rules: list[Rule] = []
         self._sources: dict[str, dict[str, set[Row]]] = {}
         self._model: Relations | None = None
-        self._skips: list[Skip] = []
+        self._skips: list[RuleSkips] = []
 
     def copy(self) -> Oracle:
         """An oracle of its own with the same rules and rows, for simulation."""
@@ -74,10 +88,10 @@ class Oracle:
             rows.update(change.added)
 
     def replace(self, source: str, tables: Mapping[str, Iterable[Row]]) -> None:
-        """The new whole content of the tables named."""
+        """The new whole content of a source; a table that is not named is emptied."""
         self._model = None
-        for table, rows in tables.items():
-            self._sources.setdefault(source, {})[table] = set(rows)
+        before = self._sources.get(source, {})
+        self._sources[source] = {table: set(tables.get(table, ())) for table in {**before, **tables}}
 
     def drop_source(self, source: str) -> None:
         """Forget a source with all its tables."""
@@ -90,10 +104,10 @@ class Oracle:
 
     def evaluate(self, rule: Rule) -> list[Row]:
         """The rows that the rule would give to its head."""
-        return list(_heads(rule, self.model(), self._now, []))
+        return list(set(_heads(rule, self.model(), [])))
 
-    def errors(self) -> list[Skip]:
-        """Every call of a builtin that failed, in the state as it is now."""
+    def errors(self) -> list[RuleSkips]:
+        """Every call of a builtin that failed, by rule, in the state as it is now."""
         self.model()
         return list(self._skips)
 
@@ -112,6 +126,7 @@ class Oracle:
 
     def _compute(self) -> Relations:
         model: Relations = defaultdict(set)
+        model[NOW] = {(self._now,)}
         for source, tables in self._sources.items():
             for table, rows in tables.items():
                 model[Table(source, table)] |= rows
@@ -120,10 +135,13 @@ class Oracle:
             rules = [rule for rule in self._rules if stratum[rule.head.table] == level]
             grew = True
             while grew:
-                skips: list[Skip] = []
+                skips: list[RuleSkips] = []
                 before = {rule.head.table: len(model[rule.head.table]) for rule in rules}
                 for rule in rules:
-                    model[rule.head.table] |= set(_heads(rule, model, self._now, skips))
+                    skipped: list[Skip] = []
+                    model[rule.head.table] |= set(_heads(rule, model, skipped))
+                    if skipped:
+                        skips.append(RuleSkips(rule, tuple(skipped)))
                 grew = any(len(model[table]) > size for table, size in before.items())
             self._skips.extend(skips)
         return model
@@ -152,12 +170,12 @@ def strata(rules: Iterable[Rule]) -> dict[Table, int]:
     return number
 
 
-def _heads(rule: Rule, model: Mapping[Table, set[Row]], now: str, skips: list[Skip]) -> Iterator[Row]:
+def _heads(rule: Rule, model: Mapping[Table, set[Row]], skips: list[Skip]) -> Iterator[Row]:
     """The head rows of every way to make the body true."""
     bindings: list[Binding] = [{}]
     for item in rule.body:
         if isinstance(item, Call):
-            bindings = [new for old in bindings for new in _call(rule, item, old, now, skips)]
+            bindings = [new for old in bindings for new in _call(item, old, skips)]
         elif item.negated:
             rows = model.get(item.atom.table, set())
             bindings = [
@@ -183,18 +201,16 @@ def _match(terms: Sequence[Term], row: Row, binding: Binding) -> Binding | None:
     return longer
 
 
-def _call(rule: Rule, call: Call, binding: Binding, now: str, skips: list[Skip]) -> Iterator[Binding]:
+def _call(call: Call, binding: Binding, skips: list[Skip]) -> Iterator[Binding]:
     """The bindings in which the call is true: none or one."""
     builtin = BUILTINS[call.builtin]
     inputs = tuple(_value(term, binding) for term in call.args[: builtin.inputs])
-    if builtin.function is None:
-        answer: object = (now,)
-    else:
-        try:
-            answer = builtin.function(*inputs)
-        except BuiltinError as error:
-            skips.append(Skip(rule, inputs, str(error)))
-            return
+    assert builtin.function is not None, "now is a table"
+    try:
+        answer = builtin.function(*inputs)
+    except BuiltinError as error:
+        skips.append(Skip(call.builtin, inputs, str(error)))
+        return
     if isinstance(answer, tuple):
         longer = _match(call.args[builtin.inputs :], answer, binding)
     else:

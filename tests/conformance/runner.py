@@ -32,7 +32,7 @@ class Service(Protocol):
         """One batch of a source; in a table rows go before rows come."""
 
     def replace(self, source: str, tables: Mapping[str, Sequence[Row]]) -> None:
-        """One batch that gives tables their whole new content."""
+        """One batch that gives the source its whole new content; tables that are not named are emptied."""
 
     def query(self, policy: str, text: str) -> Sequence[Row]:
         """The rows that match an atom, whole, or the head rows of a rule."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from congressd.engine.engine import Engine
 from tests.conformance.model import Case, load_cases
 from tests.conformance.oracle import Oracle
 from tests.conformance.runner import run_case
@@ -11,6 +12,11 @@ from tests.conformance.workbench import Workbench
 
 CASES = load_cases()
 EVERY_CASE = pytest.mark.parametrize("case", CASES, ids=[case.id for case in CASES])
+
+
+@EVERY_CASE
+def test_engine(case: Case) -> None:
+    run_case(case, Workbench(Engine()))
 
 
 @EVERY_CASE

@@ -109,7 +109,7 @@ class Workbench:
 
     def skipped(self) -> list[str]:
         """What builtins said about the rows that they refused."""
-        return [str(error) for error in self.evaluator.errors()]
+        return [str(failure) for rule in self.evaluator.errors() for failure in rule.last]
 
     # -- names -------------------------------------------------------------------------------------------------
 
@@ -150,7 +150,7 @@ class Names:
         return self._kinds.get(policy)
 
     def tables(self, policy: str) -> Collection[str]:
-        return self._schemas.get(policy) or self._defined.get(policy, ())
+        return self._schemas[policy].keys() if policy in self._schemas else self._defined.get(policy, ())
 
     def columns(self, policy: str, table: str) -> tuple[str, ...] | None:
         return self._schemas.get(policy, {}).get(table)

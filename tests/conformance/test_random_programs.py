@@ -1,0 +1,174 @@
+"""Random programs under random changes: after every step the engine says what the oracle says."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from hypothesis import HealthCheck, note, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+
+from congressd.engine import live
+from congressd.engine.engine import KEEP_SECONDS, Engine
+from congressd.language.core import Atom, Rule, Table
+from congressd.model.tables import TableChange
+from congressd.model.values import Row, sorted_rows
+from tests.conformance import programs
+from tests.conformance.oracle import Oracle
+
+
+class TurnedClock:
+    """A clock that stands still until it is turned."""
+
+    def __init__(self) -> None:
+        self.seconds = 1_767_225_600.0  # 2026-01-01 00:00:00 UTC, the oracle's present
+
+    def now(self) -> float:
+        return 1_767_225_600.0
+
+    def monotonic(self) -> float:
+        return self.seconds
+
+
+class EngineAgainstOracle(RuleBasedStateMachine):
+    """Rules and rows come and go; what is watched or asked for must always be as the oracle has it."""
+
+    bulk_rows = live.BULK_ROWS  #: the engine works on copies from this size of a batch on
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.before = live.BULK_ROWS
+        live.BULK_ROWS = self.bulk_rows  # type: ignore[misc]
+        self.clock = TurnedClock()
+        self.engine = Engine(self.clock)
+        self.oracle = Oracle()
+        self.watched: dict[Table, set[Row]] = {}
+        self.eager = False
+        for source in programs.SOURCES:
+            self.declare(source)
+
+    def teardown(self) -> None:
+        live.BULK_ROWS = self.before  # type: ignore[misc]
+
+    def declare(self, source: str) -> None:
+        self.engine.declare(source, programs.schemas(source))
+        self.oracle.declare(source, programs.schemas(source))
+
+    @initialize(
+        eager=st.booleans(),
+        snapshots=st.lists(programs.snapshots(), max_size=3),
+        rules=st.lists(programs.rules(), max_size=8),
+    )
+    def start(self, eager: bool, snapshots: list[tuple[str, dict[str, list[Row]]]], rules: list[Rule]) -> None:
+        """An eager run asks for every table after every step, so that all are maintained all the time."""
+        self.eager = eager
+        for source, tables in snapshots:
+            self.replace((source, tables))
+        self.add(rules)
+
+    @rule(batch=programs.changes())
+    def apply(self, batch: tuple[str, dict[str, TableChange]]) -> None:
+        self.engine.apply(*batch)
+        self.oracle.apply(*batch)
+
+    @rule(snapshot=programs.snapshots())
+    def replace(self, snapshot: tuple[str, dict[str, list[Row]]]) -> None:
+        self.engine.replace(*snapshot)
+        self.oracle.replace(*snapshot)
+
+    @rule(source=st.sampled_from(sorted(programs.SOURCES)))
+    def lose_source(self, source: str) -> None:
+        self.engine.drop_source(source)
+        self.oracle.drop_source(source)
+        self.declare(source)
+
+    @rule(rules=st.lists(st.one_of(programs.rules(), programs.facts()), min_size=1, max_size=4))
+    def add(self, rules: list[Rule]) -> None:
+        """A rule stands in a policy once, whoever adds it."""
+        new = [each for each in dict.fromkeys(rules) if each not in self.oracle.rules]
+        self.change(new, [])
+
+    @rule(numbers=st.lists(st.integers(0, 40), min_size=1, max_size=4), rules=st.lists(programs.rules(), max_size=2))
+    def swap(self, numbers: list[int], rules: list[Rule]) -> None:
+        """Rules go, and others come in the same change."""
+        held = self.oracle.rules
+        gone = list(dict.fromkeys(held[number % len(held)] for number in numbers if held))
+        self.change([each for each in dict.fromkeys(rules) if each not in held], gone)
+
+    def change(self, add: Sequence[Rule], remove: Sequence[Rule]) -> None:
+        self.engine.change_rules(add, remove)
+        self.oracle.change_rules(add, remove)
+
+    @rule(atom=programs.atoms())
+    def query(self, atom: Atom) -> None:
+        self.compare(atom)
+
+    @rule(question=programs.questions())
+    def evaluate(self, question: Rule) -> None:
+        note(f"asking {question}")
+        assert same(self.engine.evaluate(question), self.oracle.evaluate(question))
+
+    @rule(table=st.sampled_from(list(programs.DERIVED)))
+    def watch(self, table: Table) -> None:
+        if table in self.watched:
+            return
+        rows: set[Row] = set()
+        self.watched[table] = rows
+
+        def follow(added: Sequence[Row], removed: Sequence[Row]) -> None:
+            assert rows.issuperset(removed)
+            assert rows.isdisjoint(added)
+            rows.difference_update(removed)
+            rows.update(added)
+
+        self.engine.watch(table, follow)
+        rows.update(self.engine.query(programs.whole(table)))
+
+    @rule()
+    def ask_for_everything(self) -> None:
+        self.compare_all()
+
+    @rule()
+    def forget_what_was_asked(self) -> None:
+        self.clock.seconds += KEEP_SECONDS + 1
+        self.engine.expire()
+
+    @invariant()
+    def watchers_saw_every_change(self) -> None:
+        for table, rows in self.watched.items():
+            assert same(list(rows), self.oracle.query(programs.whole(table))), table
+
+    @invariant()
+    def every_table_is_right(self) -> None:
+        if self.eager:
+            self.compare_all()
+
+    def compare_all(self) -> None:
+        for table in programs.TABLES:
+            self.compare(programs.whole(table))
+
+    def compare(self, atom: Atom) -> None:
+        is_, wanted = self.engine.query(atom), self.oracle.query(atom)
+        assert same(is_, wanted), f"{atom}: is {sorted_rows(is_)}, wanted {sorted_rows(wanted)}"
+
+
+class EngineOnCopiesAgainstOracle(EngineAgainstOracle):
+    """The same where all but the smallest batches work on copies, or turn to copies midway."""
+
+    bulk_rows = 1
+
+
+def same(rows: Sequence[Row], wanted: Sequence[Row]) -> bool:
+    """The same rows, each once."""
+    return len(rows) == len(wanted) and set(rows) == set(wanted)
+
+
+SETTINGS: Any = settings(
+    max_examples=150, stateful_step_count=12, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
+
+TestEngine = EngineAgainstOracle.TestCase
+TestEngine.settings = SETTINGS
+TestEngineOnCopies = EngineOnCopiesAgainstOracle.TestCase
+TestEngineOnCopies.settings = SETTINGS
