@@ -5,9 +5,10 @@ from __future__ import annotations
 import pytest
 
 from tests.service.mariadb import mariadb, mariadb_url
+from tests.service.rabbitmq import exchange, rabbitmq
 from tests.unit.store.fixtures import connect, database
 
-__all__ = ["connect", "database", "mariadb", "mariadb_url", "url"]
+__all__ = ["connect", "database", "exchange", "mariadb", "mariadb_url", "rabbitmq", "url"]
 
 
 @pytest.fixture

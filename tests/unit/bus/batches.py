@@ -33,7 +33,7 @@ def snapshot(source: str, epoch: int, sequence: int, tables: Mapping[str, Sequen
         sequence,
         BatchKind.SNAPSHOT,
         tuple(schema(table, len(rows[0]) if rows else 1) for table, rows in tables.items()),
-        {table: TableChange(added=list(rows)) for table, rows in tables.items()},
+        {table: TableChange(list(rows), []) for table, rows in tables.items()},
     )
 
 
