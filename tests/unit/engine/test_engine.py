@@ -234,7 +234,7 @@ def test_a_small_batch_that_turns_out_large_is_published_at_once(engine: Engine)
         if not engine._live.mutex.locked():
             during.append((engine.count(table("s:switch")), engine.count(table("p"))))
 
-    engine._live.grew = grew  # type: ignore[method-assign]
+    engine._live.grew = grew  # type: ignore[method-assign,assignment]
     engine.apply("s", {"switch": change(())})
     assert during
     assert set(during) == {(0, 0)}

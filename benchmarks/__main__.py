@@ -1,0 +1,5 @@
+"""Every benchmark in turn: ``python -m benchmarks``."""
+
+from benchmarks import join
+
+join.main()
