@@ -41,7 +41,7 @@ class FakeDriver(Driver):
             Option(
                 "plan",
                 OptionType.JSON,
-                default=(),
+                default=[],
                 description='a list of steps, one a poll: {"rows": [[1, "a"], ...]}, {"error": "sentence"}, '
                 '{"table_error": "sentence"}, each perhaps with {"delay": seconds}',
             ),
@@ -62,7 +62,7 @@ class FakeDriver(Driver):
     def check_config(cls, config: Mapping[str, object] | None) -> dict[str, Any]:
         """As every driver's; besides, each step of the plan must be one."""
         parsed = super().check_config(config)
-        if not isinstance(parsed["plan"], list | tuple):
+        if not isinstance(parsed["plan"], list):
             raise _bad("must be a list of steps")
         for number, step in enumerate(parsed["plan"], 1):
             if not isinstance(step, Mapping):

@@ -61,7 +61,7 @@ class FileDriver(Driver):
             Option(
                 "text_columns",
                 OptionType.JSON,
-                default=(),
+                default=[],
                 description='columns of CSV that stay text all the same: a list of "column" or "table.column"',
             ),
             Option(
@@ -91,7 +91,7 @@ class FileDriver(Driver):
             infer=config["csv_types"] == "infer",
             text_columns=frozenset(config["text_columns"]),
             delimiter=config["delimiter"],
-            keys=config["key"],
+            keys={table: tuple(key) for table, key in config["key"].items()},
         )
         self._wall = wall
         self._monotonic = monotonic
@@ -114,7 +114,7 @@ class FileDriver(Driver):
         for table, key in keys.items():
             if not key or not _names(key):
                 raise _bad("key", f'of table "{table}" must be the name of a column or a list of such names')
-        return parsed | {"key": {table: tuple(key) for table, key in keys.items()}}
+        return parsed | {"key": keys}
 
     def poll(self, request: PollRequest) -> Fetch:
         files, errors = self._list()
@@ -149,7 +149,13 @@ class FileDriver(Driver):
                     errors[table] = error
                 case fetched:
                     tables[table] = fetched
-        return Fetch(tables, frozenset(unchanged), errors, frozenset(pending), again_in=REST if pending else None)
+        warnings = tuple(
+            f'The option "key" names the table "{table}", but no file gives it.'
+            for table in sorted(self.config["key"])
+            if table not in files and table not in errors
+        )
+        again_in = REST if pending else None
+        return Fetch(tables, frozenset(unchanged), errors, frozenset(pending), warnings, again_in)
 
     def _list(self) -> tuple[dict[str, _File], dict[str, str]]:
         """The files by table; and tables that cannot be told apart, with what is wrong. Raises FetchError."""

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from copy import deepcopy
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Final
@@ -72,7 +73,7 @@ def common_options(poll_time: float | None, values: str) -> tuple[Option, ...]:
 
 
 def parse_config(driver: str, options: Sequence[Option], config: Mapping[str, object] | None) -> dict[str, Any]:
-    """A value of the right type for every option, defaults included.
+    """A value of the right type for every option, defaults included; made of what JSON has.
 
     Raises CongressError "source_config" that names the option, its value and what is allowed; secrets are not shown.
     """
@@ -93,7 +94,7 @@ def parse_config(driver: str, options: Sequence[Option], config: Mapping[str, ob
         if value is None or (value == "" and option.type is not OptionType.TEXT):
             if option.required:
                 raise _bad(option, "is required: " + option.description)
-            parsed[option.name] = option.default
+            parsed[option.name] = deepcopy(option.default)
         else:
             parsed[option.name] = _parse(option, value)
     return parsed

@@ -245,9 +245,9 @@ def test_a_secret_of_another_key_shows_in_the_status(house: House) -> None:
 def test_unknown_sources_and_tables_are_refused_with_the_nearest_name(house: House) -> None:
     house.add("cloud", "fake")
     house.node()
-    with pytest.raises(CongressError, match='no enabled source "clod". Did you mean "cloud"'):
+    with pytest.raises(CongressError, match=r'no enabled source "clod"\. Did you mean "cloud"'):
         house.ask("rows", source="clod", table="fake_table")
-    with pytest.raises(CongressError, match='no table "fake_tabel". Did you mean "fake_table"'):
+    with pytest.raises(CongressError, match=r'no table "fake_tabel"\. Did you mean "fake_table"'):
         house.ask("rows", source="cloud", table="fake_tabel")
 
 
