@@ -177,7 +177,7 @@ class Database:
                 f"the database {self.name} lacks what this version needs ({_reason(error)}); run"
                 " `congressd db upgrade`",
             )
-        if isinstance(error, exc.OperationalError | exc.InterfaceError):
+        if isinstance(error, exc.OperationalError | exc.InterfaceError) or type(error) is exc.DatabaseError:
             return CongressError("unavailable", f"the database {self.name} refuses: {_reason(error)}")
         return error
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from pathlib import Path
 from typing import Final
 
@@ -10,12 +11,19 @@ from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from alembic.util import CommandError
-from sqlalchemy import Connection
+from sqlalchemy import Connection, exc
 
 from congressd.model.errors import CongressError
 from congressd.store.database import Database
 
 FOLDER: Final = Path(__file__).with_name("migrations")
+
+#: Another node may run the same steps at the same moment, and MariaDB has no transaction around them: who finds that
+#: the other one wrote first runs again, over what is there. Each attempt finds at least one more step done.
+ATTEMPTS: Final = 10
+
+#: Alembic keeps what it works on in a global of its own.
+_ALEMBIC = threading.Lock()
 
 
 def upgrade(database: Database, target: str = "head") -> None:
@@ -23,8 +31,14 @@ def upgrade(database: Database, target: str = "head") -> None:
 
     Raises CongressError("bad_request") for a target or a schema that this version does not know.
     """
-    with database.connection() as connection:
-        _run(connection, target, up=True)
+    for attempt in range(ATTEMPTS):
+        try:
+            with database.connection() as connection:
+                _run(connection, target, up=True)
+            return
+        except exc.IntegrityError:
+            if attempt == ATTEMPTS - 1:
+                raise
 
 
 def downgrade(database: Database, target: str) -> None:
@@ -50,7 +64,8 @@ def _run(connection: Connection, target: str, *, up: bool) -> None:
     config = _config()
     config.attributes["connection"] = connection
     try:
-        (command.upgrade if up else command.downgrade)(config, target)
+        with _ALEMBIC:
+            (command.upgrade if up else command.downgrade)(config, target)
     except CommandError as error:
         raise CongressError(
             "bad_request",

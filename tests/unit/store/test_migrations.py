@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from threading import Thread
 from typing import Any
 
@@ -78,7 +80,22 @@ def test_a_database_without_tables_says_what_to_run(connect: Connect) -> None:
     assert caught.value.code.name == "unavailable"
 
 
-def test_nodes_that_upgrade_at_once_do_not_disturb_each_other(connect: Connect) -> None:
+def test_processes_that_upgrade_at_once_do_not_disturb_each_other(url: str, connect: Connect) -> None:
+    script = (
+        "import sys; from congressd.store import migrate; from congressd.store.database import Database;"
+        " input(); migrate.upgrade(Database(sys.argv[1]))"
+    )
+    command = [sys.executable, "-c", script, url]
+    running = [subprocess.Popen(command, stdin=subprocess.PIPE, stderr=subprocess.PIPE, text=True) for _ in range(3)]
+    for process in running:
+        assert process.stdin is not None
+        process.stdin.write("go\n")
+        process.stdin.flush()
+    assert [process.communicate(timeout=120)[1] for process in running] == ["", "", ""]
+    assert connect().read(policies.current_revision) == 0
+
+
+def test_threads_that_upgrade_at_once_do_not_disturb_each_other(connect: Connect) -> None:
     failures: list[BaseException] = []
 
     def run(node: Database) -> None:
