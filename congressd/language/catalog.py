@@ -22,7 +22,8 @@ class Catalog(Protocol):
     def tables(self, policy: str) -> Collection[str]:
         """Tables that the source declares or that rules and facts of the policy define.
 
-        Empty for a source whose schema is not known yet. A caller that checks several rules at once includes the
+        Empty for a source whose schema is not known yet. Each condition of a rule asks whether a table is among
+        them, so that should be fast. A caller that checks several rules at once includes the
         tables that they all define, so that their order does not matter for warnings.
         """
 

@@ -301,9 +301,9 @@ class _Parser:
         text = self.texts[at]
         if text in MODALS and self.texts[at + 1] == "[":
             self.at += 2
+            if self.texts[self.at] in MODALS and self.texts[self.at + 1] == "[":
+                raise self.problem("parse", f"{text}[...] cannot hold {self.texts[self.at]}[...]")
             inner = self.atom(("an action",) if text == "execute" else ("a table",))
-            if inner.modal:
-                raise self.problem("parse", f"{text}[...] cannot hold {inner.modal}[...]")
             self.take("]", ("`]`",))
             span = (self.starts[at], self.tokens.end(self.at - 1))
             return Atom(inner.service, inner.table, inner.arguments, text, span, inner.name_span)

@@ -94,6 +94,6 @@ COMPARISON: Final = (
     Builtin("min", _XYZ, 2, smallest, "z is the lesser of x and y.", "min(3, 7, 3)"),
     Builtin("is_null", ("x",), 1, is_null, "x is null.", "is_null(null)"),
     Builtin("coalesce", _XYZ, 2, coalesce, "z is x, or y if x is null.", 'coalesce(null, "none", "none")'),
-    Builtin("true", (), 0, always, "Always holds.", "true()"),
-    Builtin("false", (), 0, never, "Never holds.", "false()"),
+    Builtin("true", (), 0, always, "always holds.", "true()"),
+    Builtin("false", (), 0, never, "never holds.", "not false()"),
 )
