@@ -3,17 +3,26 @@
 from __future__ import annotations
 
 import logging
+import sys
+from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import Any
 
+from congressd.api.app import create_app
 from congressd.api.server import serve as serve_http
+from congressd.api.service import Service
+from congressd.bus.inprocess import InProcessBus
 from congressd.cli import example as example_cloud
-from congressd.cli import greeting
+from congressd.cli import greeting, port
 from congressd.cli.datadir import DATABASE, KEY, claim
 from congressd.config.options import Settings
+from congressd.datasources.catalogue import DriverCatalogue
+from congressd.datasources.registry import load_drivers
+from congressd.dsd.lease import LeaseTimes
+from congressd.dsd.node import DatasourceNode, NodeSettings
+from congressd.pe.node import PolicyEngineNode
 from congressd.store import keys, migrate
 from congressd.store.database import Database
-
-LOG = logging.getLogger(__name__)
 
 
 def serve(settings: Settings, *, example: bool) -> None:
@@ -21,14 +30,14 @@ def serve(settings: Settings, *, example: bool) -> None:
 
     Everything that can be known to fail is tried before anything starts. Raises StartError, CongressError.
     """
-    _log_to_stderr(settings.default.log_level)
+    _log(settings.default.log_level)
     directory = Path(settings.default.data_dir)
     claim(directory)
     directory = directory.resolve()
+    port.check_free(settings.default.bind_host, settings.default.bind_port)
+    key_path = Path(settings.default.encryption_key_path or directory)
+    secret = keys.load(key_path / KEY if key_path.is_dir() else key_path, create=True)
     url = settings.database.connection or f"sqlite:///{directory / DATABASE}"
-    _free_port(settings.default.bind_host, settings.default.bind_port)
-    key_path = Path(settings.default.encryption_key_path or directory / KEY)
-    secret = keys.load(key_path, create=True)
     database = Database(url)
     migrate.upgrade(database)
     database.run(lambda session: keys.verify(session, secret))
@@ -41,4 +50,72 @@ def serve(settings: Settings, *, example: bool) -> None:
         threads=settings.api.threads,
         graceful=settings.api.graceful_timeout,
         ready=lambda: greeting.start(settings, directory, folder),
+    )
+
+
+class AllInOne:
+    """Both nodes and the API over one in-process bus; what `congressd.api.server.serve` runs."""
+
+    def __init__(self, settings: Settings, url: str, secret: keys.Keys) -> None:
+        self._database = Database(url)
+        self._bus = InProcessBus()
+        self._publisher = self._bus.publisher()
+        self._subscriber = self._bus.subscriber()
+        self._controls = (self._bus.control(), self._bus.control())
+        drivers = load_drivers()
+        dsd = settings.dsd
+        self._dsd = DatasourceNode(
+            self._database,
+            self._publisher,
+            self._controls[0],
+            secret,
+            NodeSettings(
+                node="all-in-one",
+                lease=LeaseTimes(dsd.lease, dsd.renew_period, dsd.lease_margin),
+                sync_period=dsd.sync_period,
+                poll_timeout=dsd.poll_timeout,
+                threads=dsd.poll_threads,
+                reactivate=True,
+            ),
+            drivers,
+        )
+        self._pe = PolicyEngineNode(
+            self._database,
+            self._subscriber,
+            self._controls[1],
+            DriverCatalogue(drivers),
+            secret,
+            sync_period=settings.pe.sync_period,
+        )
+        self._app = create_app(Service(self._pe, labels={"node": "all-in-one"}))
+
+    @property
+    def app(self) -> Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]:
+        """The WSGI application."""
+        return self._app
+
+    def start(self) -> None:
+        """Start both nodes; the datasource node is the active one, since there is no other."""
+        self._pe.start()
+        self._dsd.start()
+        self._dsd.activate()
+
+    def drain(self) -> None:
+        """Be not ready from now on."""
+        self._pe.drain()
+
+    def stop(self, timeout: float) -> None:
+        """Stop both nodes within about ``timeout`` seconds."""
+        self._dsd.stop(timeout / 2)
+        self._pe.stop(timeout / 2)
+        for control in self._controls:
+            control.close(0.1)
+        self._subscriber.close(0.1)
+        self._publisher.close(0.1)
+        self._database.close()
+
+
+def _log(level: str) -> None:
+    logging.basicConfig(
+        level=level, stream=sys.stderr, format="%(asctime)s %(levelname)s %(name)s: %(message)s", force=True
     )

@@ -10,6 +10,7 @@ from typing import NoReturn
 
 import click
 
+from congressd.cli import allinone
 from congressd.cli.datadir import DATABASE, StartError
 from congressd.config import render
 from congressd.config.load import ConfigError, load
