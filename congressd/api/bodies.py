@@ -15,7 +15,9 @@ KINDS: Final = ("nonrecursive", "action", "database", "materialized", "z3")
 _READ_ONLY: Final = ("id", "owner_id", "type")
 
 RULE_FIELDS: Final = (
-    Field("rule", Text(LONGEST_RULE, 1), "one rule or fact of the policy language", True, "rule_syntax", "p(x) :- q(x)"),
+    Field(
+        "rule", Text(LONGEST_RULE, 1), "one rule or fact of the policy language", True, "rule_syntax", "p(x) :- q(x)"
+    ),
     Field("name", Text(255), "a name for people; need not be unique"),
     Field("comment", Text(255), "why the rule is there"),
     Field("enabled", Boolean(), "a rule that is not enabled is kept, and has no effect"),
@@ -99,4 +101,3 @@ QUERY: Final = Parameter("q", Text(LONGEST_RULE, 1), "an atom such as `error(x)`
 MAX_STALENESS: Final = Parameter(
     "max_staleness", Number(0, 1e9), "refuse to answer from data that are older than this many seconds", None
 )
-

@@ -6,6 +6,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
+from congressd.pe.freshness import ANY, Freshness
+from congressd.pe.queries import Result
+
 if TYPE_CHECKING:
     from congressd.api.service import Service
 
@@ -38,29 +41,39 @@ class Call:
     query: Mapping[str, Any]
     body: Any
     url: str
-    caller: Caller = Caller()
+    caller: Caller
+    freshness: Freshness = ANY
     idempotency_key: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """The status, the JSON body (``bytes`` are sent as they are) and headers of an answer."""
+    """The status, the JSON body (``bytes`` are sent as they are) and headers of an answer.
+
+    ``token`` is the consistency token if it is more than the policy revision; ``stale`` names sources without rows.
+    """
 
     body: Any
     status: int = 200
     headers: Mapping[str, str] = field(default_factory=dict)
     content_type: str = JSON
-    token: str | None = None  #: the consistency token, if it is more than the policy revision
+    token: str | None = None
+    stale: tuple[str, ...] = ()
 
 
 Handler: TypeAlias = "Callable[[Service, Call], Answer]"
 
 
-def created(call: Call, item: Mapping[str, Any], token: str | None = None) -> Answer:
+def created(call: Call, item: Mapping[str, Any]) -> Answer:
     """201 with the address of the new item, as Congress answers."""
-    return Answer(item, 201, {"Location": f"{call.url.rstrip('/')}/{item['id']}"}, token=token)
+    return Answer(item, 201, {"Location": f"{call.url.rstrip('/')}/{item['id']}"})
 
 
-def listing(items: list[Any], token: str | None = None) -> Answer:
+def listing(items: list[Any]) -> Answer:
     """200 with a collection."""
-    return Answer({"results": items}, token=token)
+    return Answer({"results": items})
+
+
+def from_result(result: Result) -> Answer:
+    """200 with what a query answered."""
+    return Answer(result.body, token=result.token, stale=result.stale)

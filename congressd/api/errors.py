@@ -10,6 +10,4 @@ def error_body(error: CongressError) -> bytes:
     """The JSON body for an error."""
     # A message may quote what a client sent, and that may hold what UTF-8 cannot write.
     message = str(error).encode("utf-8", "backslashreplace").decode()
-    return jsontext.dumps(
-        {"error": {"message": message, "error_code": error.code.number, "error_data": error.data}}
-    )
+    return jsontext.dumps({"error": {"message": message, "error_code": error.code.number, "error_data": error.data}})

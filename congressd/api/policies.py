@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 from congressd.api.calls import Answer, Call, created, listing
@@ -10,7 +9,7 @@ from congressd.api.rules import drafts, rule_document
 from congressd.api.service import Service
 from congressd.store.records import PolicyRecord
 
-_DEFAULTS: Mapping[str, Any] = {"description": "", "kind": "nonrecursive"}
+_DEFAULTS: dict[str, Any] = {"description": "", "kind": "nonrecursive"}
 
 
 def policy_document(policy: PolicyRecord) -> dict[str, Any]:
@@ -27,7 +26,7 @@ def policy_document(policy: PolicyRecord) -> dict[str, Any]:
 
 def index(service: Service, _call: Call) -> Answer:
     """GET /v1/policies"""
-    return listing([policy_document(policy) for policy in service.node.policies.list()])
+    return listing([policy_document(policy) for policy in service.node.policies.all()])
 
 
 def show(service: Service, call: Call) -> Answer:

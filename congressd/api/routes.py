@@ -46,11 +46,15 @@ ROUTES: Final = (
     Route("GET", "/v1/", system.version, "anyone", "version 1 of the API"),
     Route("GET", "/v1/openapi.json", system.openapi, "anyone", "this API as OpenAPI 3.1"),
     Route("GET", "/healthz", system.healthz, "anyone", "200 while the process lives"),
-    Route("GET", "/readyz", system.readyz, "anyone", "200 when this node may take calls, else 503; says what is missing"),
+    Route(
+        "GET", "/readyz", system.readyz, "anyone", "200 when this node may take calls, else 503; says what is missing"
+    ),
     Route("GET", "/metrics", system.metrics, "anyone", "figures for Prometheus"),
     # Policies
     Route("GET", "/v1/policies", policies.index, "reader", "all policies"),
-    Route("POST", "/v1/policies", policies.create, "author", "make a policy, with rules or without", body=bodies.POLICY),
+    Route(
+        "POST", "/v1/policies", policies.create, "author", "make a policy, with rules or without", body=bodies.POLICY
+    ),
     Route("GET", "/v1/policies/<policy>", policies.show, "reader", "one policy, by name or id"),
     Route(
         "PUT",
@@ -60,7 +64,9 @@ ROUTES: Final = (
         "change a policy; fields left out take their defaults, and rules, if given, take the place of all its rules",
         body=bodies.POLICY_PATCH,
     ),
-    Route("PATCH", "/v1/policies/<policy>", policies.update, "author", "change what is given", body=bodies.POLICY_PATCH),
+    Route(
+        "PATCH", "/v1/policies/<policy>", policies.update, "author", "change what is given", body=bodies.POLICY_PATCH
+    ),
     Route("DELETE", "/v1/policies/<policy>", policies.delete, "author", "delete a policy with its rules"),
     Route("GET", "/v1/policies/<policy>/status", policies.status, "reader", "a policy's state and its waiting rules"),
     Route(
@@ -89,7 +95,7 @@ ROUTES: Final = (
         "/v1/policies/<policy>/rules",
         rules.create,
         "author",
-        "add a rule; or several, as {\"rules\": [...]}, taken or refused as one",
+        'add a rule; or several, as {"rules": [...]}, taken or refused as one',
         body=bodies.RULE_OR_RULES,
     ),
     Route(
@@ -102,9 +108,13 @@ ROUTES: Final = (
     ),
     Route("GET", "/v1/policies/<policy>/rules/<rule>", rules.show, "reader", "one rule"),
     Route("PUT", "/v1/policies/<policy>/rules/<rule>", rules.replace, "author", "replace a rule", body=bodies.RULE),
-    Route("PATCH", "/v1/policies/<policy>/rules/<rule>", rules.update, "author", "change a rule", body=bodies.RULE_PATCH),
+    Route(
+        "PATCH", "/v1/policies/<policy>/rules/<rule>", rules.update, "author", "change a rule", body=bodies.RULE_PATCH
+    ),
     Route("DELETE", "/v1/policies/<policy>/rules/<rule>", rules.delete, "author", "delete a rule"),
-    Route("GET", "/v1/policies/<policy>/rules/<rule>/status", rules.status, "reader", "whether a rule works, and why not"),
+    Route(
+        "GET", "/v1/policies/<policy>/rules/<rule>/status", rules.status, "reader", "whether a rule works, and why not"
+    ),
     # Tables
     Route("GET", "/v1/policies/<policy>/tables", tables.index, "reader", "the tables that a policy defines or reads"),
     Route("GET", "/v1/policies/<policy>/tables/<table>", tables.show, "reader", "one table"),
@@ -130,9 +140,16 @@ ROUTES: Final = (
         body=bodies.SOURCE_PATCH,
     ),
     Route(
-        "PATCH", "/v1/data-sources/<source>", sources.update, "operator", "change what is given", body=bodies.SOURCE_PATCH
+        "PATCH",
+        "/v1/data-sources/<source>",
+        sources.update,
+        "operator",
+        "change what is given",
+        body=bodies.SOURCE_PATCH,
     ),
-    Route("DELETE", "/v1/data-sources/<source>", sources.delete, "operator", "delete a data source and its pushed rows"),
+    Route(
+        "DELETE", "/v1/data-sources/<source>", sources.delete, "operator", "delete a data source and its pushed rows"
+    ),
     Route(
         "POST",
         "/v1/data-sources/<source>",
@@ -142,7 +159,9 @@ ROUTES: Final = (
         body=bodies.NOTHING,
         action="request-refresh",
     ),
-    Route("GET", "/v1/data-sources/<source>/schema", sources.schema, "reader", "the tables of a source and their columns"),
+    Route(
+        "GET", "/v1/data-sources/<source>/schema", sources.schema, "reader", "the tables of a source and their columns"
+    ),
     Route("GET", "/v1/data-sources/<source>/status", sources.status, "reader", "how the reading of a source goes"),
     Route("GET", "/v1/data-sources/<source>/actions", sources.actions, "reader", "the actions that a source can run"),
     Route("GET", "/v1/data-sources/<source>/tables", sources.tables, "reader", "the tables of a source"),

@@ -61,7 +61,9 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no types
             type(exc), "400 Bad Request"
         )
         body = error_body(CongressError("bad_request", f"this is not HTTP that can be understood: {exc}"))
-        head = f"HTTP/1.1 {status}\r\nConnection: close\r\nContent-Type: application/json\r\nContent-Length: {len(body)}"
+        head = (
+            f"HTTP/1.1 {status}\r\nConnection: close\r\nContent-Type: application/json\r\nContent-Length: {len(body)}"
+        )
         self.log.warning("refused a broken request from %s: %s", addr[0] if addr else "a local socket", exc)
         try:
             client.sendall(head.encode("latin-1") + b"\r\n\r\n" + body)

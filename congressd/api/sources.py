@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from congressd.api.calls import Answer, Call, created, listing
+from congressd.api.calls import Answer, Call, created, from_result, listing
 from congressd.api.service import Service
 from congressd.model.tables import TableSchema
 from congressd.pe.sources import HIDDEN
+from congressd.store.pushrows import PushMode
 from congressd.store.records import SourceRecord
 
 
@@ -37,7 +38,7 @@ def table_document(schema: TableSchema) -> dict[str, Any]:
 
 def index(service: Service, _call: Call) -> Answer:
     """GET /v1/data-sources"""
-    return listing([source_document(source) for source in service.node.sources.list()])
+    return listing([source_document(source) for source in service.node.sources.all()])
 
 
 def show(service: Service, call: Call) -> Answer:
@@ -47,8 +48,7 @@ def show(service: Service, call: Call) -> Answer:
 
 def create(service: Service, call: Call) -> Answer:
     """POST /v1/data-sources"""
-    source, warnings = service.node.sources.create(call.body, call.caller.name)
-    return created(call, source_document(source) | ({"warnings": list(warnings)} if warnings else {}))
+    return created(call, source_document(service.node.sources.create(call.body, call.caller.name)))
 
 
 def replace(service: Service, call: Call) -> Answer:
@@ -62,8 +62,9 @@ def update(service: Service, call: Call) -> Answer:
 
 
 def _change(service: Service, call: Call, fields: dict[str, Any], *, partial: bool) -> Answer:
-    source, warnings = service.node.sources.update(call.path["source"], fields, call.caller.name, partial=partial)
-    return Answer(source_document(source) | ({"warnings": list(warnings)} if warnings else {}))
+    return Answer(
+        source_document(service.node.sources.update(call.path["source"], fields, call.caller.name, partial=partial))
+    )
 
 
 def delete(service: Service, call: Call) -> Answer:
@@ -112,8 +113,7 @@ def rows(service: Service, call: Call) -> Answer:
     """GET /v1/data-sources/<source>/tables/<table>/rows"""
     source = service.node.sources.get(call.path["source"])
     service.node.sources.table(source.id, call.path["table"])
-    result = service.node.queries.rows(source.name, call.path["table"], call.query["max_staleness"])
-    return Answer(result.body, token=result.token)
+    return from_result(service.node.queries.rows(source.name, call.path["table"], call.freshness))
 
 
 def push_table(service: Service, call: Call) -> Answer:
@@ -126,8 +126,6 @@ def push_changes(service: Service, call: Call) -> Answer:
     return _push(service, call, "change")
 
 
-def _push(service: Service, call: Call, mode: Any) -> Answer:
-    token = service.node.pushes.push(
-        call.path["source"], call.path["table"], call.body, mode, call.idempotency_key, call.caller.name
-    )
+def _push(service: Service, call: Call, mode: PushMode) -> Answer:
+    token = service.node.pushes.push(call.path["source"], call.path["table"], call.body, mode, call.idempotency_key)
     return Answer(b"", token=str(token))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from congressd.api.calls import Answer, Call, listing
+from congressd.api.calls import Answer, Call, from_result, listing
 from congressd.api.service import Service
 from congressd.model.errors import CongressError
 
@@ -22,12 +22,8 @@ def show(service: Service, call: Call) -> Answer:
 def rows(service: Service, call: Call) -> Answer:
     """GET /v1/policies/<policy>/tables/<table>/rows"""
     queries = service.node.queries
-    staleness = call.query["max_staleness"]
-    if call.query["trace"]:
-        result = queries.explained_rows(call.path["policy"], call.path["table"], staleness)
-    else:
-        result = queries.rows(call.path["policy"], call.path["table"], staleness)
-    return Answer(result.body, token=result.token)
+    listed = queries.explained_rows if call.query["trace"] else queries.rows
+    return from_result(listed(call.path["policy"], call.path["table"], call.freshness))
 
 
 def query(service: Service, call: Call) -> Answer:
@@ -35,18 +31,19 @@ def query(service: Service, call: Call) -> Answer:
     text = call.query["q"]
     if text is None:
         raise CongressError("query_syntax", "q is missing: an atom such as error(x), or a whole rule")
-    result = service.node.queries.query(call.path["policy"], text, call.query["max_staleness"])
-    return Answer(result.body, token=result.token)
+    return from_result(service.node.queries.query(call.path["policy"], text, call.freshness))
 
 
 def simulate(service: Service, call: Call) -> Answer:
     """POST /v1/policies/<policy>?action=simulate"""
-    result = service.node.queries.simulate(
-        call.path["policy"],
-        query=call.body["query"],
-        sequence=call.body["sequence"],
-        action_policy=call.body["action_policy"],
-        delta=call.query["delta"],
-        trace=call.query["trace"],
+    return from_result(
+        service.node.queries.simulate(
+            call.path["policy"],
+            query=call.body["query"],
+            sequence=call.body["sequence"],
+            action_policy=call.body["action_policy"],
+            delta=call.query["delta"],
+            trace=call.query["trace"],
+            wanted=call.freshness,
+        )
     )
-    return Answer(result.body, token=result.token)

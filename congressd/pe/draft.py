@@ -275,15 +275,8 @@ class Draft:
             try:
                 checked = check_rule(rule.record.rule, rule.policy, catalog, rule.record.id)
             except CongressError as error:
-                if strict and written:
-                    raise
-                if strict and rule.state is RuleState.ACTIVE and self._written:
-                    raise CongressError(
-                        "rule_syntax",
-                        f"the existing rule {self._shown((rule.record.policy_id, rule.record.id))} would not be valid "
-                        f"any longer: {error.detail}",
-                        error.data,
-                    ) from None
+                if strict and not _waits(error):
+                    self._refuse(rule, written, error)
                 reason = error.detail
             else:
                 return replace(
@@ -303,17 +296,28 @@ class Draft:
             warnings=(f"the rule has no effect yet: {reason}",),
         )
 
+    def _refuse(self, rule: RuleImage, written: bool, error: CongressError) -> None:
+        """Raise the error if the changes are to blame for it."""
+        if written:
+            if len(self._written) == 1:
+                raise error
+            shown = " ".join(rule.record.rule.split())[:200]
+            raise CongressError(error.code.name, f"rule {shown!r}: {error.detail}", error.data) from None
+        if rule.state is RuleState.ACTIVE and self._written:
+            raise CongressError(
+                "rule_syntax",
+                f"the existing rule {self._shown((rule.record.policy_id, rule.record.id))} would not be valid any "
+                f"longer: {error.detail}",
+                error.data,
+            ) from None
+
     def _lacks(self, form: Form, catalog: ImageCatalog) -> str | None:
-        """Why a rule must wait: the columns of a table are referred to by name, or padded, and nobody knows them."""
+        """Why a rule must wait: another one gives a table of a source with no known schema other columns."""
         for mention in form.body:
             policy, name = mention.table
-            kind = catalog.policy_kind(policy)
-            if kind is None:
-                if mention.arity is None:
-                    return f"it refers to columns of {policy}:{name}, and there is no policy or data source {policy!r}"
-            elif kind == DATASOURCE and policy not in self._schemas:
+            if catalog.policy_kind(policy) == DATASOURCE and not self._schemas.get(policy):
                 known = catalog.arity(policy, name)
-                if mention.arity is None or (known is not None and known != mention.arity):
+                if mention.arity is not None and known is not None and known != mention.arity:
                     return f"the schema of the data source {policy!r} is not known yet"
         return None
 
@@ -332,7 +336,7 @@ class Draft:
                 before, after = old.get(rule_id), new.get(rule_id)
                 if before is after:
                     continue
-                was, now = (each.rule if each else None for each in (before, after))
+                was, now = (each.runs if each else None for each in (before, after))
                 if was != now:
                     removed += [was] if was else []
                     added += [now] if now else []
@@ -341,6 +345,11 @@ class Draft:
                     edges_removed += [edges_were] if edges_were else []
                     edges_added += [edges_are] if edges_are else []
         return Plan(self._image(), removed, added, edges_removed, edges_added)
+
+
+def _waits(error: CongressError) -> bool:
+    """Whether the language says that the rule may be right once a schema is known."""
+    return isinstance(error.data, dict) and error.data.get("reason") == "schema_unknown"
 
 
 def _facts(catalog: ImageCatalog, table: TableName) -> _Facts:

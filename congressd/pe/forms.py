@@ -69,6 +69,19 @@ def skeleton(form: Form, rule_id: str) -> core.Rule:
     )
 
 
+def is_runnable(rule: core.Rule) -> bool:
+    """Whether the engine can keep the head's rows: not for an effect (``p+``), nor if the body leaves values open."""
+    if rule.head.table.name[-1] in "+-":
+        return False
+    bound = {
+        argument
+        for item in rule.body
+        for argument in (item.atom.args if isinstance(item, core.Literal) else item.args)
+        if isinstance(argument, core.Variable)
+    }
+    return all(isinstance(argument, core.Constant) or argument in bound for argument in rule.head.args)
+
+
 def split_table(text: str, policy: str) -> TableName:
     """The table that ``text`` names in ``policy``: ``servers``, or ``nova:servers`` for one of another policy."""
     service, colon, table = text.partition(":")

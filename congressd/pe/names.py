@@ -7,6 +7,7 @@ from typing import Final
 
 from congressd.model.errors import CongressError
 from congressd.model.pushtables import RESERVED
+from congressd.pe.policyset import Image
 
 #: Policies that always exist.
 SYSTEM_POLICIES: Final = {"classification": "nonrecursive", "action": "action"}
@@ -29,3 +30,11 @@ def check_name(what: str, name: str) -> str:
     if what != "policy" and name.startswith("_"):
         raise CongressError("name_invalid", f"{name!r} cannot be the name of a {what}: it begins with _")
     return name
+
+
+def check_free(image: Image, name: str, owner: str = "") -> None:
+    """Raise CongressError ``name_taken`` if a policy or source other than that with the id ``owner`` has the name."""
+    taken = image.policy_ids.get(name) or image.source_ids.get(name)
+    if taken is not None and taken != owner:
+        what = "policy" if name in image.policy_ids else "data source"
+        raise CongressError("name_taken", f"there is a {what} {name!r} already; policies and data sources share names")

@@ -14,7 +14,7 @@ from congressd.language import core
 from congressd.model.errors import CongressError
 from congressd.model.tables import TableSchema
 from congressd.pe.catalog import RuleKey, TableUse
-from congressd.pe.forms import Form, skeleton
+from congressd.pe.forms import Form, is_runnable, skeleton
 from congressd.store.records import PolicyRecord, RuleRecord, SourceRecord
 
 #: The tables of each source whose schema is known.
@@ -33,7 +33,7 @@ class RuleState(StrEnum):
 class RuleImage:
     """A rule as this node understands it.
 
-    ``rule`` is what the engine runs, None unless the state is ACTIVE; ``key`` is equal for rules that say the same.
+    ``rule`` is its core form, None unless the state is ACTIVE; ``key`` is equal for rules that say the same.
     """
 
     record: RuleRecord
@@ -44,6 +44,11 @@ class RuleImage:
     key: object = None
     reason: str = ""
     warnings: tuple[str, ...] = ()
+
+    @property
+    def runs(self) -> core.Rule | None:
+        """What the engine runs; the effects of actions are for simulations only."""
+        return self.rule if self.rule is not None and is_runnable(self.rule) else None
 
     @property
     def edges(self) -> core.Rule | None:

@@ -8,7 +8,7 @@ ends too early. So a client that carries its token never goes back in time, whic
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 
 from congressd.model.clock import Clock
 from congressd.pe.token import Position, Token
@@ -60,6 +60,10 @@ class Progress:
     def position(self, source: str) -> Position | None:
         """How far the rows of a source that are held reach; None if none are."""
         return self._applied.get(source)
+
+    def held(self) -> Mapping[str, Position]:
+        """How far the rows of every source that is held reach."""
+        return self._applied
 
     def token(self, sources: Iterable[str] = ()) -> Token:
         """The token of an answer that was computed just now and read these sources."""

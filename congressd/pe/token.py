@@ -14,7 +14,9 @@ from dataclasses import dataclass, field
 
 from congressd.model.errors import CongressError
 
-_ENTRY = re.compile(r"(?P<name>[A-Za-z_.][\w.\-]*)=(?:(?P<epoch>\d{1,19})\.(?P<sequence>\d{1,19}))?(?:/(?P<push>\d{1,19}))?")
+_ENTRY = re.compile(
+    r"(?P<name>[A-Za-z_.][\w.\-]*)=(?:(?P<epoch>\d{1,19})\.(?P<sequence>\d{1,19}))?(?:/(?P<push>\d{1,19}))?"
+)
 _POLICY = re.compile(r"policy=(\d{1,19})")
 LONGEST = 64 * 1024  #: characters of a token that are looked at
 

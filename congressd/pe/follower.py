@@ -1,0 +1,101 @@
+"""Following the revision log: on a notice at once, else every now and then; whole revisions, in order.
+
+A notice may be lost, so nothing depends on one: the slow look finds what it would have told.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable
+from itertools import groupby
+from typing import Any, Final
+
+from congressd.bus.control import Control, Registration
+from congressd.model.errors import CongressError
+from congressd.pe.holder import Holder
+from congressd.store import policies
+from congressd.store.database import Database
+
+LOG = logging.getLogger(__name__)
+
+RETRY: Final = 1.0  #: seconds between tries while the database does not answer
+
+
+class Follower:
+    """``changed`` is called after every new revision, on the thread that took it."""
+
+    def __init__(
+        self,
+        database: Database,
+        holder: Holder,
+        control: Control,
+        changed: Callable[[], None],
+        period: float = 10.0,
+    ) -> None:
+        """``period``: seconds between looks at the log without a notice."""
+        self._database = database
+        self._holder = holder
+        self._control = control
+        self._changed = changed
+        self._period = period
+        self._reading = threading.Lock()
+        self._wake = threading.Event()
+        self._stopped = False
+        self._listener: Registration | None = None
+        self._thread = threading.Thread(target=self._run, name="pe-follower", daemon=True)
+        self.last_error: str | None = None  #: why the log could not be read when it was last tried
+
+    def start(self) -> None:
+        """Listen and look; to be called once. The first look is at once."""
+        self._listener = self._control.listen("revision", self._on_notice)
+        self._thread.start()
+
+    def stop(self, timeout: float = 5.0) -> None:
+        """Follow no longer."""
+        self._stopped = True
+        if self._listener is not None:
+            self._listener.stop()
+        self._wake.set()
+        if self._thread.is_alive():
+            self._thread.join(timeout)
+
+    def catch_up(self) -> int:
+        """Take every revision that the database has; the one that is held then. Raises CongressError."""
+        with self._reading:
+            before = self._holder.image.revision
+            if self._holder.loaded:
+                entries = self._database.read(lambda session: policies.changes_since(session, before))
+            else:
+                entries = None
+            if entries is None:
+                self._holder.load(self._database.read(policies.load), before)
+            else:
+                for revision, group in groupby(entries, key=lambda entry: entry.revision):
+                    self._holder.adopt([entry.change for entry in group], revision)
+            after = self._holder.image.revision
+        if after != before or entries is None:
+            LOG.info("revision=%d before=%d: took the policies of the database", after, before)
+            self._changed()
+        return after
+
+    def _on_notice(self, payload: Any) -> None:
+        if isinstance(payload, dict) and payload.get("revision", 0) > self._holder.image.revision:
+            self._wake.set()
+
+    def _run(self) -> None:
+        while not self._stopped:
+            self._wake.clear()
+            try:
+                self.catch_up()
+                self.last_error = None
+                wait = self._period
+            except CongressError as error:
+                self.last_error = str(error)
+                LOG.warning("the policies cannot be read: %s", error)
+                wait = min(RETRY, self._period)
+            except Exception as error:
+                self.last_error = f"{type(error).__name__}: {error}"
+                LOG.exception("the policies cannot be followed")
+                wait = min(RETRY, self._period)
+            self._wake.wait(wait)

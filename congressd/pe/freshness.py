@@ -1,0 +1,101 @@
+"""How new an answer must be, and waiting until it can be: never back in time, never older than asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import Any, Final
+
+from congressd.bus.control import Control
+from congressd.model.clock import Clock
+from congressd.model.errors import CongressError
+from congressd.pe.holder import Holder
+from congressd.pe.interest import Interest
+from congressd.pe.token import Position, Token
+
+PATIENCE: Final = 2.0  #: seconds that a request waits for the state that its token asks for
+ASK_TIMEOUT: Final = 1.0  #: seconds that the datasource node has to say how old its rows are
+
+
+@dataclass(frozen=True, slots=True)
+class Freshness:
+    """At least the state of the token ``at_least``, from rows read at most ``max_staleness`` seconds ago."""
+
+    at_least: Token | None = None
+    max_staleness: float | None = None
+
+
+ANY: Final = Freshness()
+
+
+class Freshener:
+    """Makes this node's state as new as a request asks for, or says that it cannot."""
+
+    def __init__(self, holder: Holder, interest: Interest, control: Control, clock: Clock) -> None:
+        self._holder = holder
+        self._interest = interest
+        self._control = control
+        self._clock = clock
+        self._confirmed: dict[str, float] = {}  # when each source was last known to be up to date, since 1970
+
+    def revision(self, wanted: Token) -> None:
+        """Wait for the policy revision of a token. Raises CongressError ``unavailable``."""
+        if self._holder.progress.wait(Token(wanted.revision), PATIENCE):
+            raise CongressError(
+                "unavailable",
+                f"this node has policy revision {self._holder.progress.revision} and cannot get {wanted.revision} now; "
+                "try again",
+                {"missing": ["policy"]},
+            )
+
+    def prepare(self, sources: Collection[str], wanted: Freshness) -> None:
+        """Wait until these sources are held as ``wanted``. Raises CongressError ``unavailable`` if they cannot be."""
+        if not self._interest.holds(sources):
+            self._interest.demand(sources)
+        if wanted.at_least is not None:
+            self.revision(wanted.at_least)
+            there = {name: at for name, at in wanted.at_least.sources.items() if name in sources}
+            missing = self._holder.progress.wait(Token(0, there), PATIENCE)
+            if missing:
+                raise CongressError(
+                    "unavailable",
+                    f"this node cannot get the rows of {', '.join(missing)} that the token asks for now; try again",
+                    {"missing": list(missing)},
+                )
+        if wanted.max_staleness is not None:
+            stale = [name for name in sorted(sources) if not self._is_fresh(name, wanted.max_staleness)]
+            if stale:
+                raise CongressError(
+                    "unavailable",
+                    f"the rows of {', '.join(stale)} are older than {wanted.max_staleness:g} s, or nobody can say how "
+                    "old they are",
+                    {"stale": stale},
+                )
+
+    def held(self, sources: Collection[str]) -> bool:
+        """Whether nothing needs to be done to answer from these sources."""
+        return self._interest.holds(sources)
+
+    def stale(self, sources: Collection[str]) -> tuple[str, ...]:
+        """The sources of which no rows are held."""
+        position = self._holder.progress.position
+        return tuple(name for name in sorted(sources) if position(name) is None)
+
+    def _is_fresh(self, source: str, most: float) -> bool:
+        held = self._holder.progress.position(source)
+        if held is None:
+            return False
+        oldest = self._clock.now() - most
+        if max(self._holder.fetched_at.get(source, 0.0), self._confirmed.get(source, 0.0)) >= oldest:
+            return True
+        # A poll that found nothing new is told to nobody; the datasource node knows when the last one was.
+        try:
+            asked_at = self._clock.now()
+            status: dict[str, Any] = self._control.call("dsd", "status", {"source": source}, ASK_TIMEOUT)
+        except CongressError:
+            return False
+        age = 0.0 if status.get("push") is not None else status.get("age_seconds")
+        if age is None or not held.covers(Position(status["epoch"], status["sequence"])):
+            return False
+        self._confirmed[source] = asked_at - age
+        return self._confirmed[source] >= oldest

@@ -1,0 +1,211 @@
+"""The one place where this node's state changes: the image of policies and the engine, in step.
+
+Every step is taken under the *turn*, so that the image, the engine and the progress always fit together; nothing here
+waits for the database or the bus. Rows come before the rules that a new schema makes active, and rules go before rows
+whose columns change, so that no rule ever runs over rows of another shape than it was made for.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Final
+
+from congressd.engine.engine import Engine
+from congressd.model.clock import Clock
+from congressd.model.tables import Batch, TableSchema
+from congressd.pe.book import PolicyBook
+from congressd.pe.policyset import Image, Plan
+from congressd.pe.progress import Progress
+from congressd.pe.token import Position
+from congressd.store.changes import (
+    Change,
+    PolicyCreated,
+    RuleCreated,
+    Snapshot,
+    SourceCreated,
+    SourceDeleted,
+    SourceUpdated,
+)
+from congressd.store.records import SourceRecord
+
+LOG = logging.getLogger(__name__)
+
+#: What a source's configuration tells of its tables; None if only its rows can tell.
+KnownTables = Callable[[SourceRecord], Sequence[TableSchema] | None]
+
+_NOTHING: Final[Mapping[str, TableSchema]] = {}
+
+
+class Holder:
+    """Image, engine and progress of one node. All methods are thread-safe; `image` may be read at any time."""
+
+    def __init__(self, engine: Engine, clock: Clock, known_tables: KnownTables) -> None:
+        self.engine = engine
+        self.progress = Progress(clock)
+        self.fetched_at: dict[str, float] = {}  #: when each source's rows were read, seconds since 1970
+        self._known_tables = known_tables
+        self._book = PolicyBook()
+        self._turn = threading.RLock()
+        self._declared: dict[str, Sequence[TableSchema]] = {}
+        self._loaded = False
+
+    @property
+    def image(self) -> Image:
+        """The policies, rules and sources that answers come from."""
+        return self._book.image
+
+    @property
+    def loaded(self) -> bool:
+        """Whether a revision of the database is held at all."""
+        return self._loaded
+
+    # -- policies ---------------------------------------------------------------------------------------------
+
+    def check(self, build: Callable[[Image], Sequence[Change]]) -> tuple[Image, Sequence[Change]]:
+        """The changes that ``build`` makes of the current image, and that image. Raises what `PolicyBook.plan` does."""
+        with self._turn:
+            image = self._book.image
+            changes = build(image)
+            self._book.abandon(self._book.plan(changes))
+            return image, changes
+
+    def adopt(self, changes: Sequence[Change], revision: int) -> None:
+        """Take the committed changes that lead from the revision before to ``revision``; none if it is held already."""
+        with self._turn:
+            if self._book.image.revision >= revision:
+                return
+            self.progress.announce_revision(revision)
+            self._step(self._book.plan(changes, strict=False), revision)
+            for change in changes:
+                if isinstance(change, SourceCreated | SourceUpdated):
+                    self._learn(change.record)
+            self.progress.reach_revision(revision)
+
+    def load(self, snapshot: Snapshot, before: int) -> None:
+        """Take everything at once: at the start, and when the log does not reach back to the revision that is held.
+
+        ``before`` is the revision that was held when that was found out; if it has changed, nothing is done.
+        """
+        with self._turn:
+            image = self._book.image
+            if image.revision != before:
+                return
+            self.progress.announce_revision(snapshot.revision)
+            self._step(self._book.plan(_difference(image, snapshot), strict=False), snapshot.revision)
+            for record in snapshot.sources.values():
+                if record.name not in self._book.image.schemas:
+                    self._learn(record)
+            self._loaded = True
+            self.progress.reach_revision(snapshot.revision)
+
+    def _step(self, plan: Plan, revision: int | None) -> None:
+        """Bring engine and book from the current image to the plan's; all or nothing for the book."""
+        gone = self._book.image.source_ids.keys() - plan.image.source_ids.keys()
+        try:
+            if gone:
+                self.engine.change_rules(remove=plan.removed)
+                for source in gone:
+                    self._drop(source)
+                self.engine.change_rules(add=plan.added)
+            elif plan.added or plan.removed:
+                self.engine.change_rules(add=plan.added, remove=plan.removed)
+        except BaseException:
+            self._book.abandon(plan)
+            raise
+        self._book.adopt(plan, revision)
+
+    # -- rows -------------------------------------------------------------------------------------------------
+
+    def take(self, batch: Batch, replace: bool) -> None:
+        """Apply a batch of a source: a snapshot replaces all its rows by difference, a delta changes them."""
+        with self._turn:
+            if batch.source not in self._book.image.source_ids:
+                return
+            held = self.progress.position(batch.source)
+            push = batch.push if batch.push is not None else held.push if held else 0
+            position = Position(batch.epoch, batch.sequence, push)
+            self.progress.announce(batch.source, position)
+            if self._declared.get(batch.source) != batch.schema or batch.source not in self._book.image.schemas:
+                self._reshape(batch.source, batch.schema, lambda: self._put(batch, replace))
+            else:
+                self._put(batch, replace)
+            self.fetched_at = {**self.fetched_at, batch.source: batch.fetched_at}
+            self.progress.reach(batch.source, position)
+
+    def drop(self, sources: Iterable[str]) -> None:
+        """Let go of the rows of sources that nothing reads any longer."""
+        with self._turn:
+            for source in sources:
+                self._drop(source)
+
+    def _put(self, batch: Batch, replace: bool) -> None:
+        if replace:
+            rows = {schema.name: () for schema in batch.schema} | {
+                name: change.added for name, change in batch.tables.items()
+            }
+            self.engine.replace(batch.source, rows)
+        else:
+            self.engine.apply(batch.source, batch.tables)
+
+    def _drop(self, source: str) -> None:
+        self.engine.drop_source(source)
+        self._declared.pop(source, None)
+        self.fetched_at = {name: at for name, at in self.fetched_at.items() if name != source}
+        self.progress.forget(source)
+
+    # -- schemas ----------------------------------------------------------------------------------------------
+
+    def _learn(self, record: SourceRecord) -> None:
+        """Take the tables that a source's configuration declares, before any row comes."""
+        tables = self._known_tables(record)
+        if tables is not None and self._declared.get(record.name) != tuple(tables):
+            self._reshape(record.name, tuple(tables), lambda: None)
+
+    def _reshape(self, source: str, schema: Sequence[TableSchema], put: Callable[[], None]) -> None:
+        """Give a source another schema; ``put`` puts the rows that have it."""
+        tables = {each.name: each for each in schema}
+        plan = self._book.plan_schema(source, tables)
+        try:
+            if plan.removed:
+                self.engine.change_rules(remove=plan.removed)
+            self.engine.declare(source, schema)
+            put()
+            if plan.added:
+                self.engine.change_rules(add=plan.added)
+        except BaseException:
+            self._book.abandon(plan)
+            raise
+        self._book.adopt(plan)
+        self._declared[source] = schema
+        LOG.info(
+            "source=%s tables=%d rules_added=%d rules_removed=%d: took a schema",
+            source,
+            len(tables),
+            len(plan.added),
+            len(plan.removed),
+        )
+
+
+def _difference(image: Image, snapshot: Snapshot) -> list[Change]:
+    """The changes that make an image what a snapshot says; what stays the same is not touched."""
+    from congressd.store import changes as kinds
+
+    out: list[Change] = []
+    known = {rule.record.id: rule.record for rules in image.rules.values() for rule in rules.values()}
+    out += [kinds.SourceDeleted(record) for key, record in image.sources.items() if key not in snapshot.sources]
+    out += [kinds.PolicyDeleted(record) for key, record in image.policies.items() if key not in snapshot.policies]
+    for source in snapshot.sources.values():
+        if image.sources.get(source.id) != source:
+            out.append(kinds.SourceUpdated(source) if source.id in image.sources else SourceCreated(source))
+    for policy in snapshot.policies.values():
+        if image.policies.get(policy.id) != policy:
+            out.append(kinds.PolicyUpdated(policy) if policy.id in image.policies else PolicyCreated(policy))
+    for record in known.values():
+        if record.id not in snapshot.rules and record.policy_id in snapshot.policies:
+            out.append(kinds.RuleDeleted(record))
+    for record in snapshot.rules.values():
+        if known.get(record.id) != record:
+            out.append(kinds.RuleUpdated(record) if record.id in known else RuleCreated(record))
+    return out

@@ -1,0 +1,150 @@
+"""The policy engine node: policies from the store, rows from the streams, one engine, and what the API may ask.
+
+It only puts the parts together and keeps the time; each part says itself what it does.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from dataclasses import dataclass, field
+from typing import Final
+
+from congressd.bus.control import Control
+from congressd.bus.receiver import Patience
+from congressd.bus.streams import Subscriber
+from congressd.engine.engine import Engine
+from congressd.model.clock import Clock, SystemClock
+from congressd.model.drivers import Drivers
+from congressd.model.errors import CongressError
+from congressd.pe.follower import Follower
+from congressd.pe.freshness import Freshener
+from congressd.pe.holder import Holder
+from congressd.pe.interest import Interest
+from congressd.pe.policies import Policies
+from congressd.pe.pushes import Pushes
+from congressd.pe.queries import Queries
+from congressd.pe.sources import Sources
+from congressd.pe.streams import Streams
+from congressd.pe.writer import Writer
+from congressd.store.database import Database
+from congressd.store.keys import Keys
+
+LOG = logging.getLogger(__name__)
+
+TICK: Final = 1.0  #: seconds between ticks of the engine's ``now``
+EXPIRE: Final = 30.0  #: seconds between looks for what nobody asks for any longer
+GRACE: Final = 10.0  #: seconds after which a source without rows no longer keeps the node from being ready
+
+
+@dataclass(frozen=True, slots=True)
+class Readiness:
+    """Whether the node may take calls; if not, ``missing`` says what it waits for."""
+
+    ready: bool
+    missing: tuple[str, ...] = ()
+    revision: int = 0
+    sources: dict[str, str] = field(default_factory=dict)  #: of the sources that are held or wanted, their state
+
+
+class PolicyEngineNode:
+    """One engine and its surroundings. ``policies``, ``queries``, ``sources`` and ``pushes`` are for the API.
+
+    The subscriber and the control are the caller's to close; the node stops using them when it is stopped.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        subscriber: Subscriber,
+        control: Control,
+        drivers: Drivers,
+        keys: Keys,
+        *,
+        clock: Clock | None = None,
+        sync_period: float = 10.0,
+        patience: Patience | None = None,
+    ) -> None:
+        """``sync_period``: seconds between looks at the revision log without a notice."""
+        self._clock = clock or SystemClock()
+        self.engine = Engine(self._clock)
+        self.holder = Holder(self.engine, self._clock, lambda record: self.sources.known_tables(record))
+        self.streams = Streams(subscriber, control, self.holder.take, self._clock, patience)
+        self.interest = Interest(self.holder, self.streams, self._clock)
+        self.follower = Follower(database, self.holder, control, self.interest.update, sync_period)
+        self.freshener = Freshener(self.holder, self.interest, control, self._clock)
+        writer = Writer(database, self.holder, self.follower, control, self._clock, self.interest.update)
+        self.policies = Policies(self.holder, writer, self._clock)
+        self.sources = Sources(self.holder, writer, self.interest, control, drivers, keys, self._clock)
+        self.queries = Queries(self.holder, self.freshener)
+        self.pushes = Pushes(database, self.holder, self.interest, self.sources, control, self._clock)
+        self._complete = False  # the system's policies exist
+        self._was_ready = False
+        self._draining = False
+        self._started_at = self._clock.monotonic()
+        self._stopped = threading.Event()
+        self._ticker = threading.Thread(target=self._run, name="pe-ticker", daemon=True)
+
+    @property
+    def revision(self) -> int:
+        """The policy revision that answers come from."""
+        return self.holder.progress.revision
+
+    def start(self) -> None:
+        """Start; returns at once, `readiness` tells when the node has what it needs."""
+        self._started_at = self._clock.monotonic()
+        self.streams.start()
+        self.follower.start()
+        self._ticker.start()
+
+    def drain(self) -> None:
+        """Be not ready from now on; calls are still answered."""
+        self._draining = True
+
+    def stop(self, timeout: float = 5.0) -> None:
+        """Stop all threads, within about ``timeout`` seconds."""
+        self.drain()
+        self._stopped.set()
+        end = self._clock.monotonic() + timeout
+        for part in (self.follower, self.streams):
+            part.stop(max(0.1, end - self._clock.monotonic()))
+        if self._ticker.is_alive():
+            self._ticker.join(max(0.1, end - self._clock.monotonic()))
+
+    def readiness(self) -> Readiness:
+        """Whether this node may take calls. Once it was ready only draining ends that."""
+        missing = []
+        if self._draining:
+            missing.append("draining: this node is about to stop")
+        if not self.holder.loaded:
+            missing.append(f"policies: {self.follower.last_error or 'not read yet'}")
+        elif not self._complete:
+            missing.append("policies: those that always exist are not made yet")
+        held = self.holder.progress.position
+        states = {name: "held" if held(name) else "waiting" for name in sorted(self.interest.wanted)}
+        late = self._clock.monotonic() - self._started_at >= GRACE
+        if not self._was_ready and not late:
+            missing += [f"source {name}: no rows yet" for name, state in states.items() if state == "waiting"]
+        ready = not missing
+        self._was_ready = self._was_ready or ready
+        return Readiness(ready, tuple(missing), self.revision, states)
+
+    def _run(self) -> None:
+        """Let time pass for the engine, and make the policies that always exist."""
+        expire_at = self._clock.monotonic() + EXPIRE
+        while True:
+            try:
+                if self.holder.loaded and not self._complete:
+                    self.policies.ensure_system_policies()
+                    self._complete = True
+                self.engine.tick()
+                if self._clock.monotonic() >= expire_at:
+                    expire_at = self._clock.monotonic() + EXPIRE
+                    self.engine.expire()
+                    self.interest.update()
+            except CongressError as error:
+                LOG.warning("the node is not complete: %s", error)
+            except Exception:
+                LOG.exception("a tick of the node failed")
+            if self._stopped.wait(TICK if self._complete else 0.05):
+                return

@@ -1,0 +1,235 @@
+"""Questions about tables: rows, queries, explanations, simulations. Nothing here changes anything.
+
+An answer to a repeated question is kept, as the bytes that go to the client, until the engine or the policies change.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Hashable, Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from congressd.engine.simulate import ActionTheory
+from congressd.language import core, syntax
+from congressd.language.check import check_query, check_step
+from congressd.language.parser import parse_query, parse_sequence
+from congressd.model import jsontext
+from congressd.model.errors import CongressError
+from congressd.model.nearest import hint
+from congressd.model.values import Row, sorted_rows
+from congressd.pe.answers import Answers, Kept
+from congressd.pe.catalog import ImageCatalog
+from congressd.pe.forms import TableName, split_table, tables_of
+from congressd.pe.freshness import ANY, Freshener, Freshness
+from congressd.pe.holder import Holder
+from congressd.pe.policyset import Image
+from congressd.pe.reach import Reach
+from congressd.pe.trace import explanation
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """An answer as JSON text, its consistency token, and the sources of which no rows are held."""
+
+    body: bytes
+    token: str
+    stale: tuple[str, ...] = ()
+
+
+class Queries:
+    """Policies may be named by name or id; a source's name stands for a policy with the source's tables."""
+
+    def __init__(self, holder: Holder, freshener: Freshener) -> None:
+        self._holder = holder
+        self._freshener = freshener
+        self._reach = Reach(holder.image)
+        self.answers = Answers()
+
+    # -- tables -----------------------------------------------------------------------------------------------
+
+    def tables(self, policy: str) -> list[str]:
+        """The tables that a policy's rules define or read (``nova:servers``), or that a source has."""
+        image = self._holder.image
+        name = _scope(image, policy)
+        if name in image.source_ids:
+            return sorted(self._schema(name))
+        return sorted(self._reached(image).tables(image.policy_ids[name]))
+
+    def table(self, policy: str, table: str) -> TableName:
+        """The table that ``table`` names in a policy. Raises CongressError ``not_found`` with the nearest name."""
+        image = self._holder.image
+        name = _scope(image, policy)
+        found = split_table(table, name)
+        if found[0] in image.source_ids:
+            known: Collection[str] = self._schema(found[0])
+        else:
+            uses = image.tables.get(found[0], {})
+            known = [each for each, use in uses.items() if use.heads]
+        if found[1] in known:
+            return found
+        listed = () if name in image.source_ids else self._reached(image).tables(image.policy_ids[name])
+        if table in listed:
+            return found
+        raise CongressError(
+            "not_found", f"{name!r} has no table {table[:255]!r}.{hint(table[:255], [*known, *listed])}"
+        )
+
+    def _schema(self, source: str) -> Collection[str]:
+        """The tables of a source; waits a little for one that has told none yet."""
+        if not self._holder.image.schemas.get(source):
+            self._freshener.prepare([source], ANY)
+        return self._holder.image.schemas.get(source, {}).keys()
+
+    # -- rows -------------------------------------------------------------------------------------------------
+
+    def rows(self, policy: str, table: str, wanted: Freshness = ANY) -> Result:
+        """All rows of a table, in an order that is the same for the same rows."""
+        question = ("rows", policy, table)
+        return self._kept(question, wanted) or self._rows(question, policy, table, wanted)
+
+    def _rows(self, question: Hashable, policy: str, table: str, wanted: Freshness) -> Result:
+        name = self.table(policy, table)
+        sources = self._reached(self._holder.image).sources([name])
+        self._freshener.prepare(sources, wanted)
+        image, version = self._holder.image, self._holder.engine.version
+        body = _rows_document(self._all_rows(image, name))
+        return self._answer(question, Kept(image, version, body, sources))
+
+    def explained_rows(self, policy: str, table: str, wanted: Freshness = ANY) -> Result:
+        """The same with ``trace``: a text that says for each row why it holds."""
+        name = self.table(policy, table)
+        sources = self._reached(self._holder.image).sources([name])
+        self._freshener.prepare(sources, wanted)
+        image = self._holder.image
+        rows = _in_order(self._all_rows(image, name))
+        abbreviation = image.policy(name[0]).abbreviation if name[0] in image.policy_ids else name[0]
+        trace = explanation(self._holder.engine, core.Table(*name), rows, abbreviation)
+        document = {"results": [{"data": row} for row in rows], "trace": trace}
+        return self._result(jsontext.dumps(document), sources)
+
+    def _all_rows(self, image: Image, table: TableName) -> list[Row]:
+        arity = ImageCatalog(image).arity(*table) or 0
+        variables = tuple(core.Variable(f"x{index}") for index in range(arity))
+        return self._holder.engine.query(core.Atom(core.Table(*table), variables))
+
+    # -- queries ----------------------------------------------------------------------------------------------
+
+    def query(self, policy: str, text: str, wanted: Freshness = ANY) -> Result:
+        """The rows that match an atom, or the head's rows of a rule. Raises CongressError ``query_syntax``."""
+        question = ("query", policy, text)
+        return self._kept(question, wanted) or self._query(question, policy, text, wanted)
+
+    def _query(self, question: Hashable, policy: str, text: str, wanted: Freshness) -> Result:
+        parsed = parse_query(text)
+        name = _scope(self._holder.image, policy)
+        tables = tuple(tables_of(parsed, name))
+        self._learn(tables)
+        sources = self._reached(self._holder.image).sources(tables)
+        self._freshener.prepare(sources, wanted)
+        image, version = self._holder.image, self._holder.engine.version
+        checked = check_query(text, name, ImageCatalog(image))
+        if isinstance(checked, core.Rule):
+            rows = self._holder.engine.evaluate(checked)
+        else:
+            rows = self._holder.engine.query(checked)
+        return self._answer(question, Kept(image, version, _rows_document(rows), sources))
+
+    def simulate(
+        self,
+        policy: str,
+        *,
+        query: str,
+        sequence: str,
+        action_policy: str,
+        delta: bool,
+        trace: bool,
+        wanted: Freshness = ANY,
+    ) -> Result:
+        """What ``query`` would answer after ``sequence``. Raises CongressError ``simulate_error``."""
+        image = self._holder.image
+        name = image.policy(policy).name
+        try:
+            theory_id = image.policy(action_policy).id
+        except CongressError as error:
+            raise CongressError("simulate_error", f"action_policy: {error.detail}") from None
+        parsed = parse_query(query, "simulate_error")
+        steps = parse_sequence(sequence)
+        tables = {table for each in (parsed, *steps) for table in tables_of(each, name)}
+        tables |= {_target(head, name) for step in steps for head in step.heads}
+        self._learn(tables)
+        sources = self._reached(self._holder.image).sources(tables)
+        self._freshener.prepare(sources, wanted)
+        image = self._holder.image
+        catalog = ImageCatalog(image)
+        try:
+            asked = check_query(query, name, catalog)
+        except CongressError as error:
+            raise CongressError("simulate_error", error.detail, error.data) from None
+        rules = tuple(rule.rule for rule in image.rules.get(theory_id, {}).values() if rule.rule is not None)
+        theory = ActionTheory(image.policies[theory_id].name, rules)
+        checked = [check_step(step, name, catalog) for step in steps]
+        simulated = self._holder.engine.simulate(name, asked, checked, theory, delta=delta)
+        document: dict[str, Any] = {"result": list(simulated.result)}
+        if trace:
+            document["trace"] = "\n".join(simulated.trace)
+        if simulated.failures:
+            document["errors"] = [str(failure) for each in simulated.failures for failure in each.last]
+        return self._result(jsontext.dumps(document), sources)
+
+    def errors(self, rule_id: str) -> dict[str, Any]:
+        """On how many rows builtins of a rule failed, and why, for the last few."""
+        for failures in self._holder.engine.errors():
+            if failures.rule.id == rule_id:
+                return {"count": failures.count, "last": [str(failure) for failure in failures.last]}
+        return {"count": 0, "last": []}
+
+    # -- parts ------------------------------------------------------------------------------------------------
+
+    def _learn(self, tables: Iterable[TableName]) -> None:
+        """Get to know the schemas of sources that a question names, before it is checked against them."""
+        image = self._holder.image
+        unknown = {policy for policy, _ in tables if policy in image.source_ids and not image.schemas.get(policy)}
+        if unknown:
+            self._freshener.prepare(unknown, ANY)
+
+    def _reached(self, image: Image) -> Reach:
+        reach = self._reach
+        if reach.image is not image:
+            reach = self._reach = Reach(image)
+        return reach
+
+    def _kept(self, question: Hashable, wanted: Freshness) -> Result | None:
+        kept = self.answers.get(question, self._holder.image, self._holder.engine.version)
+        if kept is None or wanted is not ANY or not self._freshener.held(kept.sources):
+            return None
+        return self._result(kept.body, kept.sources)
+
+    def _answer(self, question: Hashable, kept: Kept) -> Result:
+        self.answers.put(question, kept)
+        return self._result(kept.body, kept.sources)
+
+    def _result(self, body: bytes, sources: Collection[str]) -> Result:
+        """To be called after the answer was computed: the token must not be older than it."""
+        return Result(body, str(self._holder.progress.token(sources)), self._freshener.stale(sources))
+
+
+def _scope(image: Image, policy: str) -> str:
+    """The name of a policy or source. Raises CongressError ``policy_not_exist``."""
+    record = image.sources.get(image.source_ids.get(policy, policy))
+    return image.policy(policy).name if record is None else record.name
+
+
+def _target(head: syntax.Atom, policy: str) -> TableName:
+    """The table that a step of a sequence changes: without the suffix."""
+    return (head.service or policy, head.table.rstrip("+-"))
+
+
+def _in_order(rows: list[Row]) -> list[Row]:
+    try:
+        return sorted(rows)  # much faster, where all values of a column can be compared
+    except TypeError:
+        return sorted_rows(rows)
+
+
+def _rows_document(rows: list[Row]) -> bytes:
+    return jsontext.dumps({"results": [{"data": row} for row in _in_order(rows)]})

@@ -1,0 +1,87 @@
+"""Changes that clients ask for: checked at a revision, committed on top of exactly it, and applied before the answer.
+
+If another node commits first, this one catches up from the log and checks again: what was right then may be wrong now.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+from typing import Final
+
+from congressd.bus.control import Control
+from congressd.model.clock import Clock
+from congressd.model.errors import CongressError
+from congressd.pe.follower import Follower
+from congressd.pe.holder import Holder
+from congressd.pe.policyset import Image
+from congressd.store import policies
+from congressd.store.changes import Change
+from congressd.store.database import Database
+
+DEADLINE: Final = 20.0  #: seconds that a change may take with all its retries
+
+#: Makes the changes that a client asked for of the image that they will stand on; may be called several times.
+Build = Callable[[Image], Sequence[Change]]
+
+
+class Writer:
+    """One at a time in this node; any number of nodes against each other."""
+
+    def __init__(
+        self,
+        database: Database,
+        holder: Holder,
+        follower: Follower,
+        control: Control,
+        clock: Clock,
+        changed: Callable[[], None],
+    ) -> None:
+        """``changed`` is called after every revision that was made here, before the answer."""
+        self._changed = changed
+        self._database = database
+        self._holder = holder
+        self._follower = follower
+        self._control = control
+        self._clock = clock
+        self._one = threading.Lock()
+
+    def commit(self, build: Build, author: str) -> Image:
+        """Carry out what ``build`` makes, all or nothing; the image in which it is done.
+
+        Raises CongressError: what the checks say, ``unavailable`` if the database does not answer in time or other
+        nodes always come first.
+        """
+        deadline = self._clock.monotonic() + DEADLINE
+        if not self._one.acquire(timeout=DEADLINE):
+            raise _too_busy()
+        try:
+            while True:
+                base, changes = self._holder.check(build)
+                if not changes:
+                    return base
+                try:
+                    revision = self._write(base.revision, changes, author, deadline - self._clock.monotonic())
+                except CongressError as error:
+                    if error.code.name != "revision_conflict":
+                        raise
+                    if self._clock.monotonic() >= deadline:
+                        raise _too_busy() from error
+                    self._follower.catch_up()
+                    continue
+                self._holder.adopt(changes, revision)
+                self._changed()
+                self._control.notify("revision", {"revision": revision})
+                return self._holder.image
+        finally:
+            self._one.release()
+
+    def _write(self, expected: int, changes: Sequence[Change], author: str, timeout: float) -> int:
+        now = self._clock.now()
+        return self._database.run(
+            lambda session: policies.commit(session, expected, changes, author, now), max(timeout, 1.0)
+        )
+
+
+def _too_busy() -> CongressError:
+    return CongressError("unavailable", f"the change could not be made within {DEADLINE:g} s; try again")
