@@ -25,7 +25,6 @@ from congressd.store.changes import (
     RuleCreated,
     Snapshot,
     SourceCreated,
-    SourceDeleted,
     SourceUpdated,
 )
 from congressd.store.records import SourceRecord
