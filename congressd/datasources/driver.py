@@ -62,10 +62,15 @@ class PollRequest:
 
 @dataclass(frozen=True, slots=True)
 class FetchedTable:
-    """A table read anew: its schema and all of its rows (equal rows count once)."""
+    """A table read anew: its schema and all of its rows (equal rows count once).
+
+    ``checked``: the driver vouches that each row is a tuple of values, one for each column. Otherwise that is looked
+    at, which for large tables takes as long as the comparison with the old rows, and what JSON has becomes values.
+    """
 
     schema: TableSchema
     rows: Sequence[Row]
+    checked: bool = False
 
 
 @dataclass(frozen=True, slots=True)

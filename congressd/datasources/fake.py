@@ -99,7 +99,7 @@ class FakeDriver(Driver):
                 self._names[self._next] += 1
                 self._next = (self._next + 1) % len(self._names)
             rows = [(number, f"name-{name}") for number, name in enumerate(self._names)]
-        return Fetch(tables={TABLE.name: FetchedTable(TABLE, rows)})
+        return Fetch(tables={TABLE.name: FetchedTable(TABLE, rows, checked=True)})
 
     def close(self) -> None:
         self._closed.set()

@@ -203,7 +203,7 @@ class FileDriver(Driver):
             error = f"{name} cannot be read: {problem.strerror}"
         else:
             if not fetched.schema.columns and schema is not None:
-                fetched = FetchedTable(schema, ())  # an empty file says nothing about columns: they stay
+                fetched = FetchedTable(schema, (), checked=True)  # an empty file says nothing about columns: they stay
             schema = fetched.schema
         self._taken[table] = _Taken(file.signature, schema, error)
         return error or fetched

@@ -54,7 +54,7 @@ def read_table(table: str, extension: str, data: bytes, options: ReadOptions) ->
     for name in key:
         if columns and name not in columns:
             raise ReadError(f'the key column "{name}" is not a column of it; its columns are {", ".join(columns)}')
-    return FetchedTable(TableSchema(table, tuple(map(Column, columns)), key), rows)
+    return FetchedTable(TableSchema(table, tuple(map(Column, columns)), key), rows, checked=True)
 
 
 Parsed = tuple[tuple[str, ...], list[Row]]

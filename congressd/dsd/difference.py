@@ -6,7 +6,7 @@ is compared by key, which for large tables is several times faster than to compa
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from operator import itemgetter
 from typing import Any
@@ -93,7 +93,7 @@ class FetchedTables:
         schema = fetched.schema
         width = len(schema.columns)
         # Drivers may come from elsewhere, so this is a border: after it, rows are rows and values are values.
-        checked: Sequence[Row] = to_rows(fetched.rows)
+        checked = fetched.rows if fetched.checked else to_rows(fetched.rows)
         if checked and len(checked[0]) != width:
             raise ValueError(f"its rows have {len(checked[0])} values, but it has {width} columns")
         if self._congress:
@@ -101,12 +101,11 @@ class FetchedTables:
         if not schema.key:
             return dict(zip(checked, checked, strict=True)), None
         key_of = _key_getter(schema)
-        keys = list(map(key_of, checked))
-        rows = dict(zip(keys, checked, strict=True))
+        rows = dict(zip(map(key_of, checked), checked, strict=True))
         if len(rows) == len(checked):
             return rows, None
-        for key, row in zip(keys, checked, strict=True):
-            if rows[key] != row:
+        for row in checked:
+            if rows[key_of(row)] != row:
                 values = ", ".join(f"{schema.column_names[i]}={literal(row[i])}" for i in schema.key_positions)
                 return rows, f"{schema.name}: several rows have the key ({values}); the last of them counts"
         return rows, None  # equal rows are one row
@@ -119,10 +118,10 @@ class FetchedTables:
             return TableChange(tuple(new.values()), removed)
         held.schema = schema
         old = held.rows
-        find_old, find_new = old.get, new.get
-        added = [key for key, row in new.items() if find_old(key) != row]
-        removed_keys = [key for key, row in old.items() if find_new(key) != row]
-        removed_rows = tuple(map(old.pop, removed_keys))
+        find = old.get
+        added = [key for key, row in new.items() if find(key) != row]
+        replaced = [key for key in added if key in old]
+        removed_rows = tuple(map(old.pop, [*replaced, *(old.keys() - new.keys())]))
         added_rows = tuple(map(new.__getitem__, added))
         old.update(zip(added, added_rows, strict=True))
         return TableChange(added_rows, removed_rows)
