@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import sys
 from collections.abc import Callable, Iterable
+from logging.handlers import RotatingFileHandler
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from congressd.api.service import Service
 from congressd.bus.inprocess import InProcessBus
 from congressd.cli import example as example_cloud
 from congressd.cli import greeting, port
-from congressd.cli.datadir import DATABASE, KEY, claim
+from congressd.cli.datadir import DATABASE, KEY, LOG_FILE, claim
 from congressd.config.options import Settings
 from congressd.datasources.catalogue import DriverCatalogue
 from congressd.datasources.registry import load_drivers
@@ -30,10 +31,10 @@ def serve(settings: Settings, *, example: bool) -> None:
 
     Everything that can be known to fail is tried before anything starts. Raises StartError, CongressError.
     """
-    _log(settings.default.log_level)
     directory = Path(settings.default.data_dir)
     claim(directory)
     directory = directory.resolve()
+    _log(settings.default.log_level, directory / LOG_FILE)
     port.check_free(settings.default.bind_host, settings.default.bind_port)
     key_path = Path(settings.default.encryption_key_path or directory)
     secret = keys.load(key_path / KEY if key_path.is_dir() else key_path, create=True)
@@ -115,7 +116,14 @@ class AllInOne:
         self._database.close()
 
 
-def _log(level: str) -> None:
-    logging.basicConfig(
-        level=level, stream=sys.stderr, format="%(asctime)s %(levelname)s %(name)s: %(message)s", force=True
-    )
+def _log(level: str, file: Path) -> None:
+    """Everything from ``level`` on to the file; to the terminal only what somebody should look at."""
+    lines = logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s")
+    kept = RotatingFileHandler(file, maxBytes=10_000_000, backupCount=3, encoding="utf-8")
+    kept.setLevel(level)
+    shown = logging.StreamHandler(sys.stderr)
+    shown.setLevel(logging.WARNING)
+    for handler in (kept, shown):
+        handler.setFormatter(lines)
+    logging.basicConfig(level=level, handlers=[kept, shown], force=True)
+    logging.getLogger("alembic").setLevel(logging.WARNING)

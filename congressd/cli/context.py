@@ -58,6 +58,11 @@ class Client:
                 raise Failure(str(error)) from None
         return self._service
 
+    @property
+    def for_people(self) -> bool:
+        """Whether columns are wanted: tables and CSV have them, JSON and YAML hold the service's objects."""
+        return self.form in ("table", "csv")
+
     def listing(self, items: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> None:
         click.echo(output.listing(items, columns, self.form))
 

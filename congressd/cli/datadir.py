@@ -10,6 +10,7 @@ from pathlib import Path
 
 DATABASE = "congressd.db"
 KEY = "secret.key"
+LOG_FILE = "congressd.log"
 _LOCK = "lock"
 
 

@@ -22,9 +22,9 @@ def examples() -> Path:
 
 def prepare(data_dir: Path) -> Path:
     """Copy the cloud's files into ``data_dir``, unless they are there already; returns the folder of the copy."""
-    target = data_dir / "example"
+    target = data_dir / CLOUD
     if not target.exists():
-        draft = data_dir / "example.new"
+        draft = data_dir / f"{CLOUD}.new"
         shutil.rmtree(draft, ignore_errors=True)  # of a start that was interrupted
         shutil.copytree(examples() / "cloud", draft)
         draft.rename(target)

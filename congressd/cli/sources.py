@@ -12,7 +12,7 @@ import yaml
 from congressd.cli.context import Client, Exit, Failure, verb
 from congressd.cli.http import RefusedError
 
-_SOURCE_COLUMNS = ("name", "driver", "enabled", "description", "config")
+_SOURCE_COLUMNS = ("name", "driver", "enabled", "description")
 
 _config = click.option(
     "--config",
@@ -241,10 +241,22 @@ def status(client: Client) -> None:
             [{"policy": name, "rules": _rule_counts(each)} for name, each in rules.items()], ("policy", "rules")
         )
         click.echo()
-        columns = ("source", "rows", "age_seconds", "last_success", "last_error")
-        client.listing([{"source": name} | each for name, each in states.items()], columns)
+        columns = ("source", "state", "rows", "age", "error")
+        client.listing([_state(name, each) for name, each in states.items()], columns)
     if not ready:
         raise SystemExit(int(Exit.FAILED))
+
+
+def _state(name: str, status: dict[str, Any]) -> dict[str, Any]:
+    """A source's status in one line."""
+    age = status.get("age_seconds")
+    return {
+        "source": name,
+        "state": status.get("state"),
+        "rows": sum((status.get("rows") or {}).values()),
+        "age": "" if age is None else f"{age:.0f} s",
+        "error": "" if status["last_error"] == "None" else status["last_error"],
+    }
 
 
 def _rule_counts(status: dict[str, Any]) -> str:

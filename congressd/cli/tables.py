@@ -10,8 +10,9 @@ from typing import Any
 
 import click
 
+from congressd.cli import columns
 from congressd.cli.context import Client, Exit, Failure, verb
-from congressd.cli.http import RefusedError
+from congressd.cli.explanation import readable
 from congressd.cli.output import cell
 from congressd.cli.rowfile import RowError, read_rows
 
@@ -36,13 +37,7 @@ def table_list(client: Client, name: str) -> None:
 
     Example: congress table list cloud
     """
-    try:
-        results = client.service.get("v1", "data-sources", name, "tables")["results"]
-    except RefusedError as refusal:
-        if refusal.status != 404:
-            raise
-        results = client.service.get("v1", "policies", name, "tables")["results"]
-    client.listing(results, ("id",))
+    client.listing(client.service.get("v1", "policies", name, "tables")["results"], ("id",))
 
 
 @click.group()
@@ -63,8 +58,8 @@ def row_list(client: Client, name: str, table_name: str, watch: bool, exit_code:
     """
     if watch:
         _follow(lambda: {(): _rows(client, name, table_name)})
-    columns, rows, items = _rows(client, name, table_name)
-    client.rows(columns, rows, items)
+    names, rows, items = _rows(client, name, table_name)
+    client.rows(names, rows, items)
     _end(exit_code and bool(rows))
 
 
@@ -80,9 +75,10 @@ def query(client: Client, policy_name: str, text: str, exit_code: bool) -> None:
     Example: congress query security 'error("web-1", why)'
              congress query security 'q(x) :- error(x, why), cloud:servers(name=x, owner="ada")'
     """
-    answer = client.service.get("v1", "policies", policy_name, "query", query={"q": text})
-    columns, rows, items = _named(answer)
-    client.rows(columns, rows, items)
+    items = client.service.get("v1", "policies", policy_name, "query", query={"q": text})["results"]
+    rows = [item["data"] for item in items]
+    names = columns.of_query(client.service, policy_name, text) if client.for_people else []
+    client.rows(columns.fitting(names, _width(rows, names)), rows, items)
     _end(exit_code and bool(rows))
 
 
@@ -130,7 +126,10 @@ def explain(client: Client, policy_name: str, table_name: str, values: tuple[str
     if client.form in ("json", "yaml"):
         client.record(answer | {"results": kept})
         return
-    click.echo(answer["trace"])
+    text = readable(answer["trace"], values)
+    if not text:
+        raise Failure(f"{policy_name}:{table_name} has no row with {', '.join(values) or 'any value'}", Exit.NO)
+    click.echo(text)
 
 
 @click.command()
@@ -171,10 +170,10 @@ def violations(
 
 
 def _show_violations(client: Client, found: dict[tuple[str, ...], Named]) -> None:
-    for (name, table_name), (columns, rows, items) in found.items():
+    for (name, table_name), (names, rows, items) in found.items():
         if rows:
             click.echo(f"{name}:{table_name}")
-            client.rows(columns, rows, items)
+            client.rows(names, rows, items)
             click.echo()
     total = sum(len(rows) for _, rows, _ in found.values())
     clean = [name for (name, _), (_, rows, _) in found.items() if not rows]
@@ -251,24 +250,15 @@ def _file(table_name: str, file: Path) -> list[Any]:
 
 
 def _rows(client: Client, name: str, table_name: str) -> Named:
-    """The rows of a table of a policy, or else of a source."""
-    try:
-        return _named(client.service.get("v1", "policies", name, "tables", table_name, "rows"))
-    except RefusedError as refusal:
-        if refusal.status != 404:
-            raise
-        missing = refusal
-    try:
-        return _named(client.service.get("v1", "data-sources", name, "tables", table_name, "rows"))
-    except RefusedError as refusal:
-        raise (missing if refusal.status == 404 else refusal) from None
-
-
-def _named(answer: dict[str, Any]) -> Named:
-    items: list[dict[str, Any]] = answer["results"]
+    """The columns, rows and objects of a table of a policy or source."""
+    items = client.service.get("v1", "policies", name, "tables", table_name, "rows")["results"]
     rows = [item["data"] for item in items]
-    columns = answer.get("columns") or [f"col{index}" for index in range(len(rows[0]) if rows else 0)]
-    return list(columns), rows, items
+    names = columns.of_table(client.service, name, table_name) if client.for_people else []
+    return columns.fitting(names, _width(rows, names)), rows, items
+
+
+def _width(rows: list[list[Any]], names: list[str]) -> int:
+    return len(rows[0]) if rows else len(names)
 
 
 def _follow(look: Callable[[], dict[tuple[str, ...], Named]], period: float = 1.0) -> None:

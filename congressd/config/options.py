@@ -62,7 +62,10 @@ class Default:
         "may then read and change everything.",
     )
     log_level: str = option(
-        "INFO", "The least severe message that is logged.", choices=("DEBUG", "INFO", "WARNING", "ERROR")
+        "INFO",
+        "The least severe message that is logged: by `congressd serve` to `congressd.log` in data_dir, and from "
+        "WARNING on also to the terminal.",
+        choices=("DEBUG", "INFO", "WARNING", "ERROR"),
     )
 
 
@@ -84,8 +87,8 @@ class Api:
     """The REST API."""
 
     threads: int = option(8, "Requests that are answered at the same time.", minimum=1, maximum=256)
-    graceful_timeout: float = option(
-        3.0, "Seconds that running requests may take to finish when the service stops.", minimum=0.1, maximum=60
+    graceful_timeout: int = option(
+        3, "Seconds that running requests may take to finish when the service stops.", minimum=1, maximum=60
     )
 
 

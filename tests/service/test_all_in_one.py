@@ -23,7 +23,7 @@ def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServiceProcess]:
     folder = tmp_path_factory.mktemp("cloud")
     service = ServiceProcess(folder / "data", folder / "log", "--example")
     service.start()
-    wait_for(lambda: "find 15 violations" in service.output, "the greeting")
+    wait_for(lambda: "find 13 violations" in service.output, "the greeting")
     yield service
     service.stop(signal.SIGKILL)
 
@@ -45,7 +45,7 @@ def test_the_example_finds_what_is_wrong(cloud: ServiceProcess) -> None:
     assert found == {
         "network_ownership": 4,
         "volume_encryption": 3,
-        "retired_images": 4,
+        "retired_images": 2,
         "open_firewall": 2,
         "leavers": 2,
     }
@@ -54,7 +54,7 @@ def test_the_example_finds_what_is_wrong(cloud: ServiceProcess) -> None:
 def test_the_greeting_says_where_and_what_to_try(cloud: ServiceProcess) -> None:
     assert f"congressd serves {cloud.endpoint}" in cloud.output
     assert "congress violations" in cloud.output
-    assert str(cloud.data_dir / "example" / "data" / "volumes.jsonl") in cloud.output
+    assert str(cloud.data_dir / "cloud" / "data" / "volumes.jsonl") in cloud.output
     assert "Traceback" not in cloud.output
 
 
@@ -83,7 +83,7 @@ def test_policies_exported_and_applied_stay_the_same(cloud: ServiceProcess, tmp_
 
 
 def test_the_examples_policies_pass_a_check_with_the_services_columns(cloud: ServiceProcess) -> None:
-    files = sorted(str(path) for path in (cloud.data_dir / "example" / "policies").glob("*.yaml"))
+    files = sorted(str(path) for path in (cloud.data_dir / "cloud" / "policies").glob("*.yaml"))
     code, printed = cloud.congress("check", "--service", *files)
     assert (code, printed) == (0, "5 policies, 16 rules: nothing to complain about\n")
 
@@ -216,7 +216,7 @@ def test_an_interrupted_example_is_completed(tmp_path: Path) -> None:
     service.stop(signal.SIGKILL)
     service.start()
     try:
-        wait_for(lambda: "find 15 violations" in service.output, "the greeting")
+        wait_for(lambda: "find 13 violations" in service.output, "the greeting")
     finally:
         service.stop(signal.SIGKILL)
 
@@ -225,11 +225,11 @@ def test_a_restart_brings_back_nothing_of_the_example_that_was_deleted(tmp_path:
     service = ServiceProcess(tmp_path / "data", tmp_path / "log", "--example")
     service.start()
     try:
-        wait_for(lambda: "find 15 violations" in service.output, "the greeting")
+        wait_for(lambda: "find 13 violations" in service.output, "the greeting")
         assert service.congress("policy", "delete", "leavers")[0] == 0
         assert service.stop() == 0
         service.start()
-        wait_for(lambda: "find 13 violations" in service.output, "the second greeting")
+        wait_for(lambda: "find 11 violations" in service.output, "the second greeting")
         assert service.congress("policy", "show", "leavers")[0] == 3
     finally:
         service.stop(signal.SIGKILL)
@@ -314,7 +314,7 @@ def newcomer(tmp_path: Path) -> Iterator[tuple[ServiceProcess, Path]]:
     assert words[1:] == ["serve", "--example", "--data-dir", "run/example", "--port", "1789"]
     service = ServiceProcess(folder / "run" / "example", tmp_path / "log", "--example")
     service.start()
-    wait_for(lambda: "find 15 violations" in service.output, "the greeting")
+    wait_for(lambda: "find 13 violations" in service.output, "the greeting")
     yield service, folder
     service.stop(signal.SIGKILL)
 
