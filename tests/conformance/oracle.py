@@ -93,6 +93,11 @@ class Oracle:
         before = self._sources.get(source, {})
         self._sources[source] = {table: set(tables.get(table, ())) for table in {**before, **tables}}
 
+    def set_rows(self, table: Table, rows: set[Row]) -> None:
+        """The new whole content of one table of a source."""
+        self._model = None
+        self._sources[table.policy][table.name] = rows
+
     def drop_source(self, source: str) -> None:
         """Forget a source with all its tables."""
         self._model = None
@@ -104,12 +109,16 @@ class Oracle:
 
     def evaluate(self, rule: Rule) -> list[Row]:
         """The rows that the rule would give to its head."""
-        return list(set(_heads(rule, self.model(), [])))
+        return list(_heads(rule, self.model(), []))
 
     def errors(self) -> list[RuleSkips]:
         """Every call of a builtin that failed, by rule, in the state as it is now."""
         self.model()
         return list(self._skips)
+
+    def has_source(self, name: str) -> bool:
+        """Whether the name is a source's."""
+        return name in self._sources
 
     def model(self) -> Relations:
         """Every table with its rows: the perfect model of the rules over the rows of the sources."""
@@ -139,7 +148,7 @@ class Oracle:
                 before = {rule.head.table: len(model[rule.head.table]) for rule in rules}
                 for rule in rules:
                     skipped: list[Skip] = []
-                    model[rule.head.table] |= set(_heads(rule, model, skipped))
+                    model[rule.head.table] |= _heads(rule, model, skipped)
                     if skipped:
                         skips.append(RuleSkips(rule, tuple(skipped)))
                 grew = any(len(model[table]) > size for table, size in before.items())
@@ -170,23 +179,30 @@ def strata(rules: Iterable[Rule]) -> dict[Table, int]:
     return number
 
 
-def _heads(rule: Rule, model: Mapping[Table, set[Row]], skips: list[Skip]) -> Iterator[Row]:
-    """The head rows of every way to make the body true."""
+def satisfy(rule: Rule, model: Mapping[Table, set[Row]], skips: list[Skip]) -> list[Binding]:
+    """Every way to make the body true."""
     bindings: list[Binding] = [{}]
     for item in rule.body:
         if isinstance(item, Call):
             bindings = [new for old in bindings for new in _call(item, old, skips)]
-        elif item.negated:
-            rows = model.get(item.atom.table, set())
-            bindings = [
-                old for old in bindings if not any(_match(item.atom.args, row, old) is not None for row in rows)
-            ]
+            continue
+        rows = model.get(item.atom.table, set())
+        args = item.atom.args
+        if item.negated:
+            bindings = [old for old in bindings if all(_match(args, row, old) is None for row in rows)]
         else:
-            rows = model.get(item.atom.table, set())
-            found = (_match(item.atom.args, row, old) for old in bindings for row in rows)
+            found = (_match(args, row, old) for old in bindings for row in rows)
             bindings = [new for new in found if new is not None]
-    for binding in bindings:
-        yield tuple(_value(term, binding) for term in rule.head.args)
+    return bindings
+
+
+def ground(atom: Atom, binding: Binding) -> Row:
+    """The row that an atom becomes."""
+    return tuple(_value(term, binding) for term in atom.args)
+
+
+def _heads(rule: Rule, model: Mapping[Table, set[Row]], skips: list[Skip]) -> set[Row]:
+    return {ground(rule.head, binding) for binding in satisfy(rule, model, skips)}
 
 
 def _match(terms: Sequence[Term], row: Row, binding: Binding) -> Binding | None:

@@ -107,7 +107,7 @@ class _Body:
 
     def bound_term(self) -> Term:
         """A variable that is bound, or else a constant."""
-        if self.bound and self.draw(st.integers(0, 4)):
+        if self.bound and self.draw(st.integers(0, 4)) > 0:
             return Variable(self.draw(st.sampled_from(self.bound)))
         return self.draw(constants)
 

@@ -13,7 +13,10 @@ from tests.conformance.model import HOME, Case, Simulation, Step, WantedError
 
 
 class Service(Protocol):
-    """A policy service, empty at first. Its errors are CongressErrors, its rows tuples of values."""
+    """A policy service, empty at first but for the policy ``action`` of kind ``action``.
+
+    Its errors are CongressErrors, its rows tuples of values.
+    """
 
     def create_policy(self, name: str, kind: str, rules: str) -> Sequence[str]:
         """Create a policy with its rules, all or nothing; returns warnings."""

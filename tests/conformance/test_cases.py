@@ -6,7 +6,7 @@ import pytest
 
 from congressd.engine.engine import Engine
 from tests.conformance.model import Case, load_cases
-from tests.conformance.oracle import Oracle
+from tests.conformance.oracle_simulation import SimulatingOracle
 from tests.conformance.runner import run_case
 from tests.conformance.workbench import Workbench
 
@@ -21,4 +21,4 @@ def test_engine(case: Case) -> None:
 
 @EVERY_CASE
 def test_oracle(case: Case) -> None:
-    run_case(case, Workbench(Oracle()))
+    run_case(case, Workbench(SimulatingOracle()))

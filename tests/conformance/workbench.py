@@ -10,14 +10,16 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
+from congressd.engine.simulate import ActionTheory
 from congressd.language import core
-from congressd.language.catalog import DATASOURCE
-from congressd.language.check import Checked, check_query, check_rule, rule_key
+from congressd.language.catalog import ACTION, DATASOURCE
+from congressd.language.check import Checked, check_query, check_rule, check_step, rule_key
 from congressd.language.dependencies import DependencyGraph
-from congressd.language.parser import parse_program
+from congressd.language.parser import parse_program, parse_sequence
 from congressd.model.errors import CongressError
 from congressd.model.tables import Column, TableChange, TableSchema
 from congressd.model.values import Row
+from tests.conformance.model import Simulation
 
 
 class Evaluator(Protocol):
@@ -31,6 +33,15 @@ class Evaluator(Protocol):
     def query(self, atom: core.Atom) -> Sequence[Row]: ...
     def evaluate(self, rule: core.Rule) -> Sequence[Row]: ...
     def errors(self) -> Sequence[Any]: ...
+    def simulate(
+        self,
+        policy: str,
+        query: core.Atom | core.Rule,
+        steps: Sequence[Sequence[core.Rule]],
+        theory: ActionTheory,
+        *,
+        delta: bool = False,
+    ) -> Any: ...
 
 
 class Workbench:
@@ -42,6 +53,7 @@ class Workbench:
         self._rules: dict[str, dict[object, core.Rule]] = {}
         self._schemas: dict[str, dict[str, tuple[str, ...]]] = {}
         self._graph = DependencyGraph()
+        self.create_policy("action", ACTION, "")
 
     # -- the service -------------------------------------------------------------------------------------------
 
@@ -106,6 +118,17 @@ class Workbench:
         """The rows that match an atom, or that a rule gives to its head."""
         query = check_query(text, policy, Names(self))
         return list(self.evaluator.query(query) if isinstance(query, core.Atom) else self.evaluator.evaluate(query))
+
+    def simulate(self, call: Simulation) -> Sequence[str]:
+        names = Names(self)
+        steps = [check_step(step, call.policy, names) for step in parse_sequence(call.sequence)]
+        try:
+            query = check_query(call.query, call.policy, names)
+        except CongressError as error:
+            raise CongressError("simulate_error", error.detail) from None
+        theory = ActionTheory(call.action_policy, tuple(self._rules[call.action_policy].values()))
+        lines: Sequence[str] = self.evaluator.simulate(call.policy, query, steps, theory, delta=call.delta).result
+        return lines
 
     def skipped(self) -> list[str]:
         """What builtins said about the rows that they refused."""
