@@ -7,6 +7,7 @@ address is matched by hand, which takes a twentieth of the time.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Final
 
 from flask import Flask, Response, request
@@ -19,6 +20,16 @@ from congressd.api.service import Service
 from congressd.model.errors import CongressError
 
 _HOT: Final = tuple((route.path, tuple(route.path.split("/"))) for route in ROUTES if route.hot)
+_MOST_ASKED: Final = 2_000  #: addresses with query strings that are remembered as they were understood
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """A hot route and its parameters."""
+
+    path: str
+    parameters: Mapping[str, str]
+    query: Mapping[str, Any]
 
 
 class Application(Flask):
@@ -28,6 +39,7 @@ class Application(Flask):
         super().__init__("congressd", static_folder=None)
         self.service = service
         self._dispatcher = Dispatcher(service)
+        self._asked: dict[tuple[str, str], _Asked] = {}
         self.url_map.merge_slashes = False
         self.url_map.redirect_defaults = False
         paths: dict[str, list[str]] = {}
@@ -42,13 +54,28 @@ class Application(Flask):
     def wsgi_app(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
         """Answer hot GETs at once, everything else by way of Flask."""
         if environ["REQUEST_METHOD"] == "GET":
-            path = wire.path_of(environ)
-            found = path and _match_hot(path)
-            if found:
-                reply = self._dispatcher.answer("GET", found[0], found[1], environ)
+            asked = (environ["PATH_INFO"], environ.get("QUERY_STRING", ""))
+            hot = self._asked.get(asked) or self._look(asked, environ)
+            if hot is not None:
+                reply = self._dispatcher.answer("GET", hot.path, hot.parameters, environ, hot.query)
                 start_response(reply.status, [*reply.headers, ("Content-Length", str(len(reply.body)))])
-                return [reply.body]
+                return (reply.body,)
         return super().wsgi_app(environ, start_response)
+
+    def _look(self, asked: tuple[str, str], environ: wire.Environ) -> _Asked | None:
+        """What an address asks of a hot route; kept for the next time. None if it is another route, or wrong."""
+        path = wire.path_of(environ)
+        found = None if path is None else _match_hot(path)
+        if found is None:
+            return None
+        try:
+            query = self._dispatcher.query("GET", found[0], environ)
+        except CongressError:
+            return None  # Flask's way tells what is wrong
+        if len(self._asked) >= _MOST_ASKED:
+            self._asked.clear()
+        hot = self._asked[asked] = _Asked(found[0], found[1], query)
+        return hot
 
     def _view(self, path: str) -> Callable[..., Response]:
         def view(**parameters: str) -> Response:

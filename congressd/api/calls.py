@@ -16,6 +16,7 @@ JSON: Final = "application/json"
 
 #: From least to most: each may do what those before it may.
 ROLES: Final = ("anyone", "reader", "author", "operator", "admin")
+RANKS: Final = {role: rank for rank, role in enumerate(ROLES)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,23 +28,25 @@ class Caller:
 
     def may(self, role: str) -> bool:
         """Whether this caller has at least ``role``."""
-        return ROLES.index(self.role) >= ROLES.index(role)
+        return RANKS[self.role] >= RANKS[role]
 
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One request. ``path`` and ``query`` hold checked parameters by name, ``body`` the checked JSON.
-
-    ``url`` is the absolute address without the query string, for ``Location`` and links.
-    """
+    """One request. ``path`` and ``query`` hold checked parameters by name, ``body`` the checked JSON."""
 
     path: Mapping[str, str]
     query: Mapping[str, Any]
     body: Any
-    url: str
+    address: Callable[[], str]
     caller: Caller
     freshness: Freshness = ANY
     idempotency_key: str | None = None
+
+    @property
+    def url(self) -> str:
+        """The absolute address without the query string, for ``Location`` and links."""
+        return self.address()
 
 
 @dataclass(frozen=True, slots=True)

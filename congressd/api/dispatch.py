@@ -6,7 +6,8 @@ import logging
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from functools import partial
+from typing import Any, Final
 
 from congressd.api import bodies, wire
 from congressd.api.calls import JSON, ROLES, Answer, Call
@@ -35,6 +36,7 @@ _REASONS: Final = {
 }
 
 Headers = list[tuple[str, str]]
+Query = Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +55,7 @@ class _Entry:
     routes: Mapping[str | None, Route]
     parameters: Mapping[str, Parameter]
     label: str
+    role: str  #: the least that any of the routes takes
 
 
 class Dispatcher:
@@ -65,27 +68,43 @@ class Dispatcher:
             grouped.setdefault((route.method, route.path), []).append(route)
         self._entries = {key: _entry(routes) for key, routes in grouped.items()}
 
-    def answer(self, method: str, path: str, parameters: Mapping[str, str], environ: wire.Environ) -> Reply:
-        """The reply for a method and path of the table, with the variable parts of the path. Never raises."""
+    def answer(
+        self, method: str, path: str, parameters: Mapping[str, str], environ: wire.Environ, query: Query | None = None
+    ) -> Reply:
+        """The reply for a method and path of the table, with the variable parts of the path. Never raises.
+
+        ``query`` may be what `query` made of the same query string before.
+        """
         started = time.perf_counter()
         entry = self._entries[(method, path)]
         identity = wire.request_id(environ)
         token = REQUEST_ID.set(identity)
         try:
-            reply = self._try(entry, parameters, environ, identity)
+            reply = self._try(entry, parameters, environ, query, identity)
         finally:
             REQUEST_ID.reset(token)
         self._service.metrics.answered(method, entry.label, int(reply.status[:3]), time.perf_counter() - started)
         return reply
+
+    def query(self, method: str, path: str, environ: wire.Environ) -> Query:
+        """The checked query parameters for a method and path of the table. Raises CongressError ``bad_request``."""
+        return wire.query_of(environ, self._entries[(method, path)].parameters)
 
     def refusal(self, error: CongressError, environ: wire.Environ, extra: Sequence[tuple[str, str]] = ()) -> Reply:
         """The reply for what is not in the table."""
         headers = [("Content-Type", JSON), *_identity(wire.request_id(environ)), *extra]
         return Reply(_status(error.code.status), headers, error_body(error))
 
-    def _try(self, entry: _Entry, parameters: Mapping[str, str], environ: wire.Environ, identity: str) -> Reply:
+    def _try(
+        self,
+        entry: _Entry,
+        parameters: Mapping[str, str],
+        environ: wire.Environ,
+        query: Query | None,
+        identity: str,
+    ) -> Reply:
         try:
-            answer = self._perform(entry, parameters, environ)
+            answer = self._perform(entry, parameters, environ, query)
             if answer.token is None:
                 answer_token = str(self._service.node.holder.progress.token())
             else:
@@ -113,12 +132,14 @@ class Dispatcher:
             headers.append(("WWW-Authenticate", "Bearer"))
         return Reply(_status(error.code.status), headers, error_body(error))
 
-    def _perform(self, entry: _Entry, parameters: Mapping[str, str], environ: wire.Environ) -> Answer:
+    def _perform(
+        self, entry: _Entry, parameters: Mapping[str, str], environ: wire.Environ, query: Query | None
+    ) -> Answer:
         caller = self._service.access.identify(environ.get("HTTP_AUTHORIZATION"))
-        least = min((route.role for route in entry.routes.values()), key=ROLES.index)
-        if not caller.may(least):
-            raise _forbidden(caller.role, least)
-        query = wire.query_of(environ, entry.parameters)
+        if not caller.may(entry.role):
+            raise _forbidden(caller.role, entry.role)
+        if query is None:
+            query = wire.query_of(environ, entry.parameters)
         route = _chosen(entry, query)
         if not caller.may(route.role):
             raise _forbidden(caller.role, route.role)
@@ -126,27 +147,24 @@ class Dispatcher:
         body = None if route.body is None else wire.body_of(environ, route.body)
         if freshness.at_least is not None:
             self._service.node.freshener.revision(freshness.at_least)
-        call = Call(
-            parameters,
-            query,
-            body,
-            wire.url_of(environ),
-            caller,
-            freshness,
-            environ.get("HTTP_IDEMPOTENCY_KEY"),
+        key = environ.get("HTTP_IDEMPOTENCY_KEY")
+        return route.handler(
+            self._service, Call(parameters, query, body, partial(wire.url_of, environ), caller, freshness, key)
         )
-        return route.handler(self._service, call)
 
 
 def _entry(routes: Sequence[Route]) -> _Entry:
     parameters = {each.name: each for route in routes for each in route.query}
     if any(route.action for route in routes):
         parameters[bodies.ACTION.name] = bodies.ACTION
-    return _Entry({route.action: route for route in routes}, parameters, routes[0].path)
+    role = min((route.role for route in routes), key=ROLES.index)
+    return _Entry({route.action: route for route in routes}, parameters, routes[0].path, role)
 
 
-def _chosen(entry: _Entry, query: Mapping[str, object]) -> Route:
+def _chosen(entry: _Entry, query: Query) -> Route:
     """The route that ``?action=`` names. Raises CongressError ``bad_request``."""
+    if bodies.ACTION.name not in entry.parameters:
+        return entry.routes[None]
     wanted = query.get(bodies.ACTION.name)
     route = entry.routes.get(wanted if isinstance(wanted, str) else None)
     if route is None:

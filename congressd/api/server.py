@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ctypes
 import logging
+import math
 import os
 import signal
 import threading
@@ -136,7 +137,7 @@ def serve(
         "worker_class": Worker,
         "threads": threads,
         "worker_connections": 1000 + threads,
-        "graceful_timeout": graceful,
+        "graceful_timeout": math.ceil(graceful),  # gunicorn takes whole seconds only
         "keepalive": 75,
         "timeout": 60,
         "limit_request_line": _LONGEST_LINE,
