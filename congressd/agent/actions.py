@@ -1,0 +1,150 @@
+"""What the actions of both agents do, over a supervisor, the control socket and the rules of `verdict`.
+
+A role brings what differs: which state is the aim of a start, and how a status is judged.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import NamedTuple
+
+from congressd.agent import control, settings
+from congressd.agent.ocf import Call, ExitCode, OcfError, reason
+from congressd.agent.settings import Settings
+from congressd.agent.supervise import Held, Supervisor, supervisor
+from congressd.agent.verdict import Verdict
+
+FINE = frozenset(
+    {ExitCode.SUCCESS, ExitCode.DEGRADED, ExitCode.RUNNING_PROMOTED, ExitCode.DEGRADED_PROMOTED},
+)
+
+
+class Role(NamedTuple):
+    """What one kind of daemon brings to the common actions."""
+
+    name: str
+    unit: str
+    arguments: tuple[str, ...]  # after those that both daemons take
+    judge: Callable[[control.Status, int], Verdict]
+    started: Callable[[control.Status, float], bool]  # status, seconds waited: is the start complete?
+
+
+def read(call: Call, role: Role) -> Settings:
+    """The call's settings."""
+    return settings.read(call, role.name, role.unit)
+
+
+def validate(call: Call, role: Role) -> ExitCode:
+    """The parameters make sense, and this node has what they name."""
+    settings.check(read(call, role))
+    return ExitCode.SUCCESS
+
+
+def monitor(call: Call, role: Role) -> ExitCode:
+    """Ask the daemon for the work it has done; look at processes only where it does not answer."""
+    given = read(call, role)
+    verdict = _verdict(call, role, given)
+    if verdict.code in FINE and call.depth >= 10 and given.health_url:
+        from congressd.agent.webcheck import problem
+
+        wrong = problem(given.health_url, min(given.control_timeout, call.left(0.8)))
+        if wrong:
+            verdict = Verdict(ExitCode.GENERIC, wrong)
+    if verdict.sentence and not (call.probe and verdict.code is ExitCode.NOT_RUNNING):
+        reason(verdict.sentence)
+    return verdict.code
+
+
+def start(call: Call, role: Role) -> ExitCode:
+    """Start the daemon and return only when it works; what half-runs is cleared away first."""
+    given = read(call, role)
+    settings.check(given)
+    holder = supervisor(given)
+    arguments = _arguments(role, given)
+    if not _working(role, given, call):
+        if holder.look().kind != "absent":
+            _must_end(holder, call.left(0.4))
+        holder.start(arguments, call.left(0.85))
+    began = time.monotonic()
+    until = began + call.left(0.9)
+    last = "it did not answer"
+    while time.monotonic() < until:
+        try:
+            status = control.ask(given.socket, "status", min(given.control_timeout, until - time.monotonic()))
+            if role.started(status, time.monotonic() - began):
+                return ExitCode.SUCCESS
+            last = f"it is {status.state}: {status.reason or 'no reason given'}"
+        except (control.NoAnswerError, control.Refused) as error:
+            last = str(error)
+            _still_there(holder.look())
+        time.sleep(0.05)
+    raise OcfError(ExitCode.GENERIC, f"the daemon started, but did not get to work in time; {last}")
+
+
+def stop(call: Call, role: Role) -> ExitCode:
+    """Stop the daemon; success means that no process of it lives."""
+    holder = supervisor(read(call, role))
+    _must_end(holder, call.left(0.9))
+    return ExitCode.SUCCESS
+
+
+def reload(call: Call, role: Role) -> ExitCode:
+    """New parameters while it runs: what only the agent reads counts at once, the rest asks for a restart."""
+    given = read(call, role)
+    settings.check(given)
+    if supervisor(given).needs_restart(_arguments(role, given)):
+        raise OcfError(ExitCode.GENERIC, "the daemon was started with other parameters; it has to be restarted")
+    return _verdict(call, role, given).code
+
+
+def notify(call: Call, role: Role) -> ExitCode:
+    """Other nodes' events change nothing here: daemons find each other by epoch and revision."""
+    del call, role
+    return ExitCode.SUCCESS
+
+
+def _arguments(role: Role, given: Settings) -> list[str]:
+    return [argument.format(instance=given.instance) for argument in role.arguments]
+
+
+def _working(role: Role, given: Settings, call: Call) -> bool:
+    """Whether a daemon runs already that a start may take as it is."""
+    try:
+        status = control.ask(given.socket, "status", min(given.control_timeout, call.left(0.3)))
+    except (control.NoAnswerError, control.Refused):
+        return False
+    return status.state in ("starting", "standby") or role.judge(status, given.max_work_age).code in FINE
+
+
+def _must_end(holder: Supervisor, seconds: float) -> None:
+    left = holder.stop(seconds)
+    if left:
+        shown = ", ".join(str(pid) for pid in left if pid)
+        raise OcfError(ExitCode.GENERIC, f"processes of the daemon live after SIGKILL: {shown or 'see its unit'}")
+
+
+def _still_there(held: Held) -> None:
+    if held.kind in ("dead", "zombie"):
+        raise OcfError(ExitCode.GENERIC, f"the daemon ended while it started: {held.detail}")
+
+
+def _verdict(call: Call, role: Role, given: Settings) -> Verdict:
+    try:
+        status = control.ask(given.socket, "status", min(given.control_timeout, call.left(0.7)))
+    except control.Hung as error:
+        return Verdict(ExitCode.GENERIC, f"hung: {error}")
+    except control.Refused as error:
+        return Verdict(ExitCode.GENERIC, f"the daemon refuses to tell its status: {error}")
+    except control.NoAnswerError as error:
+        return _silent(call, supervisor(given).look(), error)
+    return role.judge(status, given.max_work_age)
+
+
+def _silent(call: Call, held: Held, error: control.NoAnswerError) -> Verdict:
+    """Nobody answers. A crash is told as an error, not as the clean end that 7 means, so that it is cleared away."""
+    if held.kind == "absent":
+        return Verdict(ExitCode.NOT_RUNNING, held.detail)
+    if held.kind == "alive":
+        return Verdict(ExitCode.GENERIC, f"{held.detail}, but {error}")
+    return Verdict(ExitCode.NOT_RUNNING if call.probe else ExitCode.GENERIC, held.detail)

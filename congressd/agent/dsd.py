@@ -1,0 +1,172 @@
+"""The agent `congress-dsd`: the datasource node, as a group's member or as a promotable clone."""
+
+from __future__ import annotations
+
+import time
+
+from congressd.agent import actions, control, settings
+from congressd.agent.ocf import Action, Agent, Call, ExitCode, OcfError, Parameter
+from congressd.agent.supervise import supervisor
+from congressd.agent.verdict import promotable_datasource_node, single_datasource_node
+
+LAYOUT = Parameter(
+    "layout",
+    "string",
+    "group",
+    "group or promotable",
+    "group: the resource runs once, started means active. promotable: the resource is a promotable clone, started "
+    "means standing by (warm, not publishing), promoted means active.",
+)
+
+#: Promotion scores: the active node keeps its role, any that stands by may take it.
+STANDBY_SCORE, ACTIVE_SCORE = 10, 100
+
+
+def _group_started(status: control.Status, waited: float) -> bool:
+    """Active; or, when the database is away, waiting for it: no other node could do more."""
+    return status.state == "active" or (status.state in ("starting", "standby") and not status.database and waited > 5)
+
+
+def _promotable_started(status: control.Status, waited: float) -> bool:
+    return status.state in ("standby", "active") or (not status.database and waited > 5)
+
+
+UNIT = "congress-dsd.service"
+STANDBY_UNIT = "congress-dsd-standby.service"
+GROUP = actions.Role("dsd", UNIT, (), single_datasource_node, _group_started)
+PROMOTABLE = actions.Role("dsd", STANDBY_UNIT, ("--standby",), promotable_datasource_node, _promotable_started)
+
+
+def _role(call: Call) -> actions.Role:
+    layout = call.text("layout")
+    if layout not in ("group", "promotable"):
+        raise OcfError(ExitCode.ARGS, f"parameter layout is {layout!r}; group or promotable is wanted")
+    return PROMOTABLE if layout == "promotable" else GROUP
+
+
+def _start(call: Call) -> ExitCode:
+    role = _role(call)
+    _activate_if_idle(call, role)
+    code = actions.start(call, role)
+    if role is PROMOTABLE:
+        _score(STANDBY_SCORE)
+    return code
+
+
+def _activate_if_idle(call: Call, role: actions.Role) -> None:
+    """A daemon that already stands by (left so by a change of layout) is made active by a start of the group."""
+    if role is not GROUP:
+        return
+    given = actions.read(call, role)
+    try:
+        if control.ask(given.socket, "status", min(1.0, call.left(0.1))).state == "standby":
+            control.ask(given.socket, "activate", call.left(0.3))
+    except (control.NoAnswerError, control.Refused):
+        return
+
+
+def _stop(call: Call) -> ExitCode:
+    role = _role(call)
+    code = actions.stop(call, role)
+    if role is PROMOTABLE:
+        _score(None)
+    return code
+
+
+def _monitor(call: Call) -> ExitCode:
+    role = _role(call)
+    code = actions.monitor(call, role)
+    if call.probe and role is PROMOTABLE and code in actions.FINE:
+        # After a restart of the cluster on a running daemon the score is lost.
+        promoted = code in (ExitCode.RUNNING_PROMOTED, ExitCode.DEGRADED_PROMOTED)
+        _score(ACTIVE_SCORE if promoted else STANDBY_SCORE)
+    return code
+
+
+def _promote(call: Call) -> ExitCode:
+    _switch(call, "activate", "active")
+    _score(ACTIVE_SCORE)
+    return ExitCode.SUCCESS
+
+
+def _demote(call: Call) -> ExitCode:
+    _switch(call, "standby", "standby")
+    _score(STANDBY_SCORE)
+    return ExitCode.SUCCESS
+
+
+def _switch(call: Call, method: str, aim: str) -> None:
+    """Tell the daemon what to be, and return when it is that."""
+    role = _role(call)
+    if role is not PROMOTABLE:
+        raise OcfError(ExitCode.UNIMPLEMENTED, f"{call.action} needs layout=promotable; it is {call.text('layout')}")
+    given = actions.read(call, role)
+    until = time.monotonic() + call.left(0.9)
+    try:
+        status = control.ask(given.socket, "status", call.left(0.4))
+        if status.state != aim:
+            status = control.ask(given.socket, method, call.left(0.8))
+        while status.state != aim:
+            if time.monotonic() > until:
+                why = status.reason or "no reason given"
+                raise OcfError(ExitCode.GENERIC, f"the daemon is {status.state}, not {aim}: {why}")
+            time.sleep(0.02)
+            status = control.ask(given.socket, "status", max(0.25, until - time.monotonic()))
+    except control.Refused as error:
+        raise OcfError(ExitCode.GENERIC, f"the daemon refuses to {call.action}: {error}") from None
+    except control.NoAnswerError as error:
+        held = supervisor(given).look()
+        code = ExitCode.NOT_RUNNING if held.kind in ("absent", "dead", "zombie") else ExitCode.GENERIC
+        raise OcfError(code, f"cannot {call.action}: {error}") from None
+
+
+def _validate(call: Call) -> ExitCode:
+    return actions.validate(call, _role(call))
+
+
+def _reload(call: Call) -> ExitCode:
+    return actions.reload(call, _role(call))
+
+
+def _notify(call: Call) -> ExitCode:
+    return actions.notify(call, _role(call))
+
+
+def _score(score: int | None) -> None:
+    """Set or remove this node's promotion score. Outside a cluster there is nobody to tell, and that is no error."""
+    import os
+    import subprocess
+
+    if not os.path.exists("/run/crm") and not os.path.exists("/var/run/crm"):
+        return
+    words = ["crm_attribute", "--promotion", "--lifetime=reboot"]
+    words += ["--delete"] if score is None else [f"--update={score}"]
+    try:
+        subprocess.run(words, stdin=subprocess.DEVNULL, capture_output=True, timeout=5, check=False)
+    except (OSError, subprocess.TimeoutExpired):
+        return
+
+
+AGENT = Agent(
+    name="congress-dsd",
+    version="0.1.0",
+    short="Datasource node of congressd",
+    long=(
+        "The datasource node: one is active, runs the drivers of all sources and publishes their changes. Run it "
+        "once, in a group after its address, or as a promotable clone (layout=promotable), where the others stand by. "
+        "The monitor asks the daemon for work done; one that works while some sources fail is degraded, not failed."
+    ),
+    parameters=(LAYOUT, settings.INSTANCE, *settings.COMMON),
+    actions=(
+        Action("start", 60, _start),
+        Action("stop", 60, _stop),
+        Action("promote", 30, _promote),
+        Action("demote", 30, _demote),
+        Action("monitor", 20, _monitor, interval=3, depth=0),
+        Action("monitor", 30, _monitor, interval=31, depth=10),
+        Action("reload", 20, _reload),
+        Action("notify", 20, _notify),
+        Action("validate-all", 20, _validate),
+        Action("meta-data", 10, None),
+    ),
+)

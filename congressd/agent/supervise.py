@@ -1,0 +1,236 @@
+"""Who holds the daemon's process: systemd, or the agent itself by a PID file. Start it, find it, make sure it ended."""
+
+from __future__ import annotations
+
+import os
+import time
+from typing import NamedTuple, Protocol
+
+from congressd.agent import control, process
+from congressd.agent.ocf import ExitCode, OcfError
+from congressd.agent.settings import Settings
+
+
+class Held(NamedTuple):
+    """What is known of the process: ``kind`` is absent (never started, or stopped), dead, zombie or alive."""
+
+    kind: str
+    detail: str = ""
+
+
+ABSENT = Held("absent")
+
+
+class Supervisor(Protocol):
+    """Starts, finds and stops the one daemon of its settings."""
+
+    def look(self) -> Held:
+        """The process, without asking it."""
+
+    def start(self, arguments: list[str], seconds: float) -> None:
+        """Start the daemon; with systemd, also wait until it says that it is ready. Raises `OcfError`."""
+
+    def stop(self, seconds: float) -> list[int]:
+        """Stop it, kill it if need be, and return the processes that live even so."""
+
+    def needs_restart(self, arguments: list[str]) -> bool:
+        """Whether the running process was started with other parameters than these settings."""
+
+
+def supervisor(settings: Settings) -> Supervisor:
+    """The one that the settings name."""
+    return Systemd(settings) if settings.systemd else Direct(settings)
+
+
+class Direct:
+    """The daemon in a session of its own, known by its PID file and its command line."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._words = (os.path.basename(settings.binary), settings.role)
+
+    def look(self) -> Held:
+        pid = process.pid_in(self._settings.pid_file)
+        if pid is None:
+            return ABSENT
+        found = process.find(pid, self._words)
+        if found is None:
+            left = process.members(pid) if not os.path.isdir(f"/proc/{pid}") else []
+            if left:
+                return Held("alive", f"process {pid} died, its children {_list(left)} live on")
+            return Held("dead", f"process {pid} died and left {self._settings.pid_file}")
+        if found.zombie:
+            return Held("zombie", f"process {pid} is dead, but not reaped by its parent")
+        return Held("alive", f"process {pid} lives")
+
+    def start(self, arguments: list[str], seconds: float) -> None:
+        import subprocess
+
+        settings = self._settings
+        account = None if settings.user == "root" or os.geteuid() != 0 else settings.user
+        for directory in (settings.run_dir, os.path.dirname(settings.log_file)):
+            self._make(directory, account)
+        with open(settings.log_file, "ab") as log:
+            position = log.tell()
+            child = subprocess.Popen(
+                [*settings.command, *arguments],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                cwd="/",
+                env=_environment(settings),
+                user=account,
+                group=_group(account) if account else None,
+                extra_groups=_groups(account) if account else None,
+                umask=0o027,
+                start_new_session=True,
+            )
+        until = time.monotonic() + seconds
+        while process.pid_in(settings.pid_file) != child.pid and time.monotonic() < until:
+            if child.poll() is not None and not os.path.exists(settings.socket):
+                last = _last_line(settings.log_file, position)
+                raise OcfError(ExitCode.GENERIC, f"the daemon ended with status {child.returncode}: {last}")
+            if os.path.exists(settings.socket):
+                break
+            time.sleep(0.02)
+        child.returncode = 0  # it lives on without us: the destructor must not say that it was forgotten
+
+    def stop(self, seconds: float) -> list[int]:
+        pid = process.pid_in(self._settings.pid_file) or control.peer(self._settings.socket)
+        if pid is None:
+            return []
+        ours = process.find(pid, self._words) is not None or not os.path.isdir(f"/proc/{pid}")
+        left = process.end(pid, self._settings.stop_grace, seconds) if ours else []
+        if not left:
+            for path in (self._settings.pid_file, self._settings.socket):
+                _remove(path)
+        return left
+
+    def needs_restart(self, arguments: list[str]) -> bool:
+        pid = process.pid_in(self._settings.pid_file)
+        wanted = [*self._settings.command, *arguments]
+        return pid is not None and not process.started_as(pid, wanted)
+
+    @staticmethod
+    def _make(directory: str, account: str | None) -> None:
+        if os.path.isdir(directory):
+            return
+        os.makedirs(directory, mode=0o750)
+        if account:
+            import shutil
+
+            shutil.chown(directory, account, _group(account))
+
+
+class Systemd:
+    """The daemon as a unit: systemd knows its processes by their control group."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._unit = settings.unit
+
+    def look(self) -> Held:
+        shown = self._show()
+        if shown.get("LoadState") != "loaded":
+            return Held("absent", f"there is no unit {self._unit}")
+        state = shown.get("ActiveState", "")
+        if state in ("active", "activating", "reloading", "deactivating"):
+            return Held("alive", f"{self._unit} is {state} ({shown.get('SubState')})")
+        if state == "failed":
+            return Held("dead", f"{self._unit} failed: {shown.get('Result')}")
+        return ABSENT
+
+    def start(self, arguments: list[str], seconds: float) -> None:
+        del arguments  # the unit has its own
+        self._systemctl("reset-failed", 5.0)
+        code, output = self._systemctl("start", seconds)
+        if code != 0:
+            raise OcfError(ExitCode.GENERIC, f"systemd cannot start {self._unit}: {output or self.look().detail}")
+
+    def stop(self, seconds: float) -> list[int]:
+        group = self._show().get("ControlGroup", "")
+        until = time.monotonic() + seconds
+        self._systemctl("stop", max(1.0, seconds - 5.0))
+        while True:
+            state = self._show().get("ActiveState", "inactive")
+            left = _in_group(group) if group else []
+            if state in ("inactive", "failed") and not left:
+                self._systemctl("reset-failed", 2.0)
+                return []
+            if time.monotonic() >= until:
+                return left or [0]
+            self._systemctl("kill --signal=SIGKILL --kill-who=all", 2.0)
+            time.sleep(0.2)
+
+    def needs_restart(self, arguments: list[str]) -> bool:
+        del arguments  # neither the program nor its arguments come from the parameters
+        return False
+
+    def _show(self) -> dict[str, str]:
+        _, output = self._systemctl("show --property=LoadState,ActiveState,SubState,Result,ControlGroup", 5.0)
+        return dict(line.split("=", 1) for line in output.splitlines() if "=" in line)
+
+    def _systemctl(self, words: str, seconds: float) -> tuple[int, str]:
+        import subprocess
+
+        try:
+            done = subprocess.run(
+                ["systemctl", *words.split(), self._unit],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                timeout=seconds,
+                check=False,
+            )
+        except subprocess.TimeoutExpired:
+            return 124, f"systemctl {words.split()[0]} took longer than {seconds:.0f} s"
+        except OSError as error:
+            raise OcfError(ExitCode.INSTALLED, f"systemctl cannot be run on this node: {error.strerror}") from None
+        return done.returncode, done.stdout.decode(errors="replace").strip()
+
+
+def _in_group(group: str) -> list[int]:
+    """The processes of a control group, in the layout of version 2 or of version 1."""
+    found: set[int] = set()
+    for root in ("/sys/fs/cgroup", "/sys/fs/cgroup/systemd", "/sys/fs/cgroup/unified"):
+        try:
+            with open(f"{root}{group}/cgroup.procs", encoding="ascii") as file:
+                found.update(int(line) for line in file if line.strip() not in ("", "0"))
+        except (OSError, ValueError):
+            continue
+    return sorted(found)
+
+
+def _environment(settings: Settings) -> dict[str, str]:
+    """What the daemon sees: nothing of Pacemaker's, the run directory under systemd's own name for it."""
+    kept = {name: os.environ[name] for name in ("LANG", "LC_ALL", "TZ") if name in os.environ}
+    path = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+    return {**kept, "PATH": path, "RUNTIME_DIRECTORY": settings.run_dir, "PYTHONUNBUFFERED": "1"}
+
+
+def _group(account: str) -> int:
+    import pwd
+
+    return pwd.getpwnam(account).pw_gid
+
+
+def _groups(account: str) -> list[int]:
+    return os.getgrouplist(account, _group(account))
+
+
+def _last_line(path: str, position: int) -> str:
+    """What the daemon said last, from ``position`` on."""
+    with open(path, "rb") as file:
+        file.seek(position)
+        lines = file.read()[-4096:].decode(errors="replace").strip().splitlines()
+    return lines[-1][:300] if lines else f"it said nothing; see {path}"
+
+
+def _remove(path: str) -> None:
+    try:
+        os.unlink(path)
+    except FileNotFoundError:
+        pass
+
+
+def _list(numbers: list[int]) -> str:
+    return ", ".join(map(str, numbers))
