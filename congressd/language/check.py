@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
+from typing import Final
 
 from congressd.language import core, safety, syntax
 from congressd.language.builtins import BUILTINS
@@ -11,6 +13,8 @@ from congressd.language.conditions import Body
 from congressd.language.parser import parse_query, parse_rule
 from congressd.language.resolve import BUILTIN, Scope
 from congressd.model.errors import CongressError
+
+_MADE: Final = re.compile(r"_t?[0-9]+\b")  # anonymous variables and intermediate results
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,18 +90,18 @@ def check_step(parsed: syntax.Rule, policy: str, catalog: Catalog) -> tuple[core
 def rule_key(rule: core.Rule) -> object:
     """Equal for two rules that are the same: in one policy, with one head, and one body whatever its order.
 
-    The names of named variables count, those of anonymous ones do not.
+    The names that people gave to variables count, those that the checks gave do not.
     """
     names: dict[str, core.Variable] = {}
 
     def renamed(term: core.Term) -> core.Term:
-        if isinstance(term, core.Variable) and term.anonymous:
+        if isinstance(term, core.Variable) and _MADE.fullmatch(term.name):
             return names.setdefault(term.name, core.Variable(f"_{len(names) + 1}"))
         return term
 
     head = tuple(map(renamed, rule.head.args))
     body = []
-    for item in sorted(rule.body, key=str):
+    for item in sorted(rule.body, key=lambda item: _MADE.sub("_", str(item))):
         what = item.builtin if isinstance(item, core.Call) else item.atom.table
         args = item.args if isinstance(item, core.Call) else item.atom.args
         body.append((what, item.negated, tuple(map(renamed, args))))
@@ -187,9 +191,10 @@ def _check_bound(scope: Scope, rule: syntax.Rule, argument: syntax.Argument, bod
 def _unsafe(scope: Scope, rule: syntax.Rule, body: Body, unsafe: list[int], bound: set[str]) -> CongressError:
     """The error for conditions whose inputs nothing binds."""
     literals = list(dict.fromkeys(body.items[position].source for position in unsafe))
-    names = sorted(
-        {str(core.Variable(n)) for position in unsafe for n in safety.needed(body.items[position].core) - bound}
-    )
+    missing = {name for position in unsafe for name in safety.needed(body.items[position].core)} - bound
+    names = sorted({"_" if _MADE.fullmatch(name) else name for name in missing})
+    if len(names) > 1 and names[0] == "_":
+        del names[0]  # most likely the intermediate result of another one
     shown = "; ".join(scope.show(literal) for literal in literals[:5])
     return scope.error(
         "unsafe",

@@ -93,7 +93,7 @@ class Body:
         """The term that holds an expression's value; arithmetic adds the calls that compute it."""
         if not isinstance(expression, syntax.Operation):
             return self.scope.term(expression)
-        result = self.scope.fresh()
+        result = self.scope.intermediate()
         self._compute(expression, result, literal)
         return result
 
@@ -104,6 +104,8 @@ class Body:
 
     def _unify(self, left: core.Term, right: core.Term, literal: syntax.Literal) -> None:
         left, right = self.value(left), self.value(right)
+        if isinstance(right, core.Variable) and right.anonymous:
+            left, right = right, left  # never rename a variable to an anonymous one
         if isinstance(left, core.Variable):
             if left != right:
                 self._equal[left.name] = right

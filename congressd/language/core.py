@@ -1,7 +1,8 @@
 """The core form of rules: what the checks produce and the engine runs.
 
 Column references, infix operators, padding and bare builtin names are gone; every table is fully qualified, every
-anonymous variable has a name of its own (``_1``, ``_2``: no other variable matches ``_`` and digits).
+anonymous variable has a name of its own (``_1``, ``_2``: no other variable matches ``_`` and digits), and so has every
+intermediate result of arithmetic (``_t1``, ``_t2``).
 """
 
 from __future__ import annotations

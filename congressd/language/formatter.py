@@ -53,14 +53,14 @@ class _Layout:
             before = texts[index - 1] if index else ""
             if start in self.starts or kind == END:
                 self._comments(start, "", at_break=True)
-                self._finish()
+                self._finish("")
                 if kind == END:
                     break
                 self._blank_line(start)
                 depth, in_body = 0, False
             elif depth == 0 and (before == ":-" or (before == "," and in_body)):
                 self._comments(start, _INDENT, at_break=True)
-                self._finish()
+                self._finish(_INDENT)
                 self.line = _INDENT
             else:
                 self._comments(start, "", at_break=False)
@@ -98,7 +98,7 @@ class _Layout:
             own_line = at_break and ("\n" in self.text[self.end : start] or not self.end)
             text = text.rstrip()
             if own_line:
-                self._finish()
+                self._finish(indent)
                 if not indent:
                     self._blank_line(start)
                 self.lines.append(indent + text)
@@ -111,10 +111,9 @@ class _Layout:
         if self.lines and self.text[self.end : start].count("\n") > 1:
             self.lines.append("")
 
-    def _finish(self) -> None:
-        """End the line at hand: one comment goes behind it, more go below it."""
+    def _finish(self, indent: str) -> None:
+        """End the line at hand: one comment goes behind it, more go below it, where the next line will stand."""
         if self.behind:
-            indent = _INDENT if self.line.startswith(_INDENT) or self.line.endswith(":-") else ""
             first, *others = self.behind
             self.lines.append(f"{self.line}  {first}" if self.line else first)
             self.lines.extend(indent + other for other in others)

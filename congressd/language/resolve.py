@@ -48,15 +48,20 @@ class Scope:
         self._fresh += 1
         return core.Variable(f"_{self._fresh}")
 
+    def intermediate(self) -> core.Variable:
+        """A variable for a value on the way to another; unlike an anonymous one it is used again."""
+        self._fresh += 1
+        return core.Variable(f"_t{self._fresh}")
+
     def variable(self, name: str) -> core.Variable:
-        """The core variable of a name; one that looks anonymous (``_1``) gets an underscore behind it."""
+        """The core variable of a name; one that looks made by us (``_1``, ``_t1``) gets an underscore behind it."""
         if name == "_":
             return self.fresh()
         known = self._names.get(name)
         if known is None:
             # also for _1_, so that the new names of _1 and _1_ differ
-            looks_anonymous = name[0] == "_" and name[1:].rstrip("_").isdigit()
-            known = self._names[name] = core.Variable(f"{name}_" if looks_anonymous else name)
+            looks_made = name[0] == "_" and name[1:].removeprefix("t").rstrip("_").isdigit()
+            known = self._names[name] = core.Variable(f"{name}_" if looks_made else name)
         return known
 
     def term(self, expression: syntax.Expression) -> core.Term:

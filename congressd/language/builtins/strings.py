@@ -26,16 +26,23 @@ _OPTIONS: Final = {ignore_case: _options(ignore_case) for ignore_case in (False,
 
 
 @lru_cache(maxsize=512)
-def compile_pattern(pattern: str, ignore_case: bool = False) -> Any:
-    """The compiled regular expression (RE2 syntax); `BuiltinError` if it is none or too long."""
+def _compile(pattern: str, ignore_case: bool) -> Any:
     if len(pattern) > MAX_PATTERN:
         raise BuiltinError(f"the regular expression has {len(pattern)} characters; at most {MAX_PATTERN} are allowed")
     try:
         return re2.compile(pattern, _OPTIONS[ignore_case])
     except (re2.error, UnicodeEncodeError) as error:
         reason = error.args[0] if error.args else ""
-        sentence = reason.decode("utf-8", "replace") if isinstance(reason, bytes) else str(reason)
+        sentence = reason.decode("utf-8", "replace") if isinstance(reason, bytes) else str(error)
         raise BuiltinError(f"{kind(pattern)} is not a regular expression: {sentence}") from None
+
+
+def found(pattern: str, subject: str, ignore_case: bool = False) -> bool:
+    """Whether a regular expression (RE2 syntax) matches somewhere; `BuiltinError` if it is none or too long."""
+    try:
+        return _compile(pattern, ignore_case).search(subject) is not None
+    except UnicodeEncodeError:
+        raise BuiltinError(f"{kind(subject)} has half of a surrogate pair, which no expression can match") from None
 
 
 def concat(x: Value, y: Value) -> tuple[Value]:
@@ -77,7 +84,7 @@ def contains(x: Value, y: Value) -> bool:
 
 
 def matches(x: Value, pattern: Value) -> bool:
-    return compile_pattern(text("matches", pattern)).search(text("matches", x)) is not None
+    return found(text("matches", pattern), text("matches", x))
 
 
 def replace(x: Value, old: Value, new: Value) -> tuple[Value]:

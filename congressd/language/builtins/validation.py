@@ -9,7 +9,7 @@ from typing import Final
 
 from congressd.language.builtins.arithmetic import to_float, to_int
 from congressd.language.builtins.signature import Builtin, BuiltinError, kind, text, whole
-from congressd.language.builtins.strings import compile_pattern
+from congressd.language.builtins.strings import found
 from congressd.model.values import Bool, Value
 
 
@@ -62,11 +62,8 @@ def validate_float(minimum: Value, maximum: Value, value: Value) -> tuple[Value]
 
 
 def validate_string(regex: Value, max_length: Value, quotes: Value, ignore_case: Value, value: Value) -> tuple[Value]:
-    pattern = (
-        None
-        if regex in (None, "")
-        else compile_pattern(text("validate_string", regex), _flag("validate_string", ignore_case))
-    )
+    pattern = "" if regex is None else text("validate_string", regex)
+    ignoring = _flag("validate_string", ignore_case)
     longest = None if max_length in (None, "") else whole("validate_string", max_length)
     unquote = _flag("validate_string", quotes)
     if not isinstance(value, str):
@@ -78,7 +75,7 @@ def validate_string(regex: Value, max_length: Value, quotes: Value, ignore_case:
         subject = subject[1:-1]
     if longest is not None and len(subject) > longest:
         return (f"{kind(value)} has {len(subject)} characters, more than the maximum {longest}",)
-    if pattern is not None and pattern.search(subject) is None:
+    if not found(pattern, subject, ignoring):
         return (f"{kind(value)} does not match {kind(regex)}",)
     return ("",)
 
