@@ -95,10 +95,20 @@ class PolledSource(Source):
     def _take(self, fetch: Fetch, started: float) -> None:
         """Hold what was fetched and tell of it."""
         difference = self._tables.take(fetch)
+        for table in self._tables.counts():
+            if table not in difference.errors and table not in fetch.pending:
+                self._read_at[table] = started
+        for table in difference.gone:
+            self._read_at.pop(table, None)
+        for table in sorted(difference.errors.keys() - self.facts.table_errors.keys()):
+            log.warning("source=%s table=%s cannot be read: %s", self.name, table, difference.errors[table])
+        for table in sorted(self.facts.table_errors.keys() - difference.errors.keys()):
+            log.info("source=%s table=%s can be read again", self.name, table)
         # A table that the driver believes to have delivered, but that was refused, must be delivered again.
         self._full = difference.errors.keys() > fetch.errors.keys()
         self.facts.succeeded(self._means.clock.now(), difference.errors, difference.warnings)
-        batch = self.state.advance(self._schema(), difference.changes, started)
+        # Rows that could not be read are as old as they were, and the source is as old as its oldest rows.
+        batch = self.state.advance(self._schema(), difference.changes, min(self._read_at.values(), default=started))
         if batch is not None:
             self._publish(batch)
 
@@ -113,5 +123,6 @@ class PolledSource(Source):
 
     def _forget(self) -> None:
         self._tables = FetchedTables(congress=self.driver.config["values"] == "congress")
+        self._read_at: dict[str, float] = {}  # when each table was last read, seconds since 1970
         self._full = True
         self._failures = 0

@@ -12,7 +12,7 @@ from congressd.bus.streams import Heartbeat
 from congressd.datasources.driver import Driver, DriverInfo, Fetch, FetchedTable, FetchError, PollRequest
 from congressd.dsd.polled import JITTER, MOST_BACK_OFF, PolledSource, next_delay
 from congressd.dsd.source import Means
-from congressd.model.clock import SystemClock
+from congressd.model.clock import Clock, SystemClock
 from congressd.model.errors import CongressError
 from congressd.model.tables import Batch, BatchKind, Column, TableSchema
 from congressd.store.records import SourceRecord
@@ -61,6 +61,22 @@ class ScriptedDriver(Driver):
         return self.answer(request)
 
 
+class ManualClock:
+    """A clock that moves when it is told to."""
+
+    def __init__(self, time: float) -> None:
+        self.time = time
+
+    def now(self) -> float:
+        return self.time
+
+    def monotonic(self) -> float:
+        return self.time
+
+    def advance(self, seconds: float) -> None:
+        self.time += seconds
+
+
 class Recorder:
     """A publisher that keeps what it is given; ``broken``: it confirms nothing."""
 
@@ -85,11 +101,11 @@ class Recorder:
 class Stage:
     """One polled source with a scripted driver, and what it published."""
 
-    def __init__(self, house: House) -> None:
+    def __init__(self, house: House, clock: Clock | None = None) -> None:
         self.may_publish = True
         self.publisher = Recorder()
         self.driver = ScriptedDriver()
-        means = Means(house.database, self.publisher, SystemClock(), lambda: self.may_publish)
+        means = Means(house.database, self.publisher, clock or SystemClock(), lambda: self.may_publish)
         record = SourceRecord("1", "cloud", "scripted")
         self.source = PolledSource(record, self.driver, means, chance=lambda: 0.5)
         self.source.activate(1)
@@ -215,3 +231,17 @@ def test_a_schema_that_changes_makes_the_batch_a_snapshot(stage: Stage) -> None:
     stage.poll(Fetch({"t": FetchedTable(wider, [(1, "z")])}))
     first, second = stage.publisher.batches
     assert (second.sequence, second.kind, second.schema) == (first.sequence + 1, BatchKind.SNAPSHOT, (wider,))
+
+
+def test_a_source_is_as_old_as_its_oldest_rows(house: House) -> None:
+    clock = ManualClock(1000.0)
+    stage = Stage(house, clock)
+    other = TableSchema("other", (Column("id"),))
+    both = {"t": FetchedTable(TABLE, [(1,)]), "other": FetchedTable(other, [(1,)])}
+    stage.poll(Fetch(both))
+    clock.advance(60.0)
+    stage.poll(Fetch({"t": FetchedTable(TABLE, [(2,)])}, errors={"other": "other is away"}))
+    assert stage.publisher.batches[-1].fetched_at == 1000.0
+    assert stage.source.status()["age_seconds"] == 60.0
+    stage.poll(Fetch(both))
+    assert stage.source.status()["age_seconds"] == 0.0
