@@ -12,6 +12,7 @@ import math
 import os
 import signal
 import threading
+import time
 from collections.abc import Callable, Iterable
 from typing import Any, Protocol
 
@@ -25,6 +26,9 @@ from congressd.model.errors import CongressError
 LOG = logging.getLogger(__name__)
 _PR_SET_PDEATHSIG = 1  # linux/prctl.h
 _LONGEST_LINE = 8190  # the most that gunicorn takes
+
+STOP_TIME = 1.0  #: seconds that the service has to stop after the last request
+LINGER = 0.5  #: seconds in which requests on kept connections are still answered after SIGTERM
 
 
 class Running(Protocol):
@@ -45,13 +49,39 @@ class Running(Protocol):
 
 
 class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no types
-    """gunicorn's threaded worker, which drains first and answers broken HTTP in the API's own error shape."""
+    """gunicorn's threaded worker, which waits for running requests only, and answers broken HTTP in the API's shape.
+
+    gunicorn itself also waits for clients that are connected and say nothing.
+    """
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._running = 0
+        self._count = threading.Lock()
+
+    def handle_request(self, req: Any, conn: Any) -> Any:
+        with self._count:
+            self._running += 1
+        try:
+            return super().handle_request(req, conn)
+        finally:
+            with self._count:
+                self._running -= 1
 
     def handle_exit(self, sig: int, frame: Any) -> None:
-        drain = getattr(self.app, "drain", None)
-        if drain is not None:
-            drain()
+        if self.alive:
+            self.app.drain()
+            threading.Thread(target=self._leave, name="leave", daemon=True).start()
         super().handle_exit(sig, frame)
+
+    def _leave(self) -> None:
+        """End the process when no request runs, after a moment for those that are on their way."""
+        end = time.monotonic() + self.cfg.graceful_timeout - STOP_TIME
+        pause = threading.Event()
+        pause.wait(min(LINGER, max(0.0, end - time.monotonic())))
+        while self._running and time.monotonic() < end:
+            pause.wait(0.01)
+        self.app.leave()
 
     def handle_error(self, req: Any, client: Any, addr: Any, exc: BaseException) -> None:
         """Answer what never became a request: 4xx for the client's faults (gunicorn says 501 to some)."""
@@ -77,6 +107,7 @@ class _Application(BaseApplication):  # type: ignore[misc]  # gunicorn has no ty
         self._build = build
         self._options = options
         self._running: Running | None = None
+        self._once = threading.Lock()
         super().__init__()
 
     def load_config(self) -> None:
@@ -92,9 +123,16 @@ class _Application(BaseApplication):  # type: ignore[misc]  # gunicorn has no ty
         if self._running is not None:
             self._running.drain()
 
-    def stop(self, timeout: float) -> None:
-        if self._running is not None:
-            self._running.stop(timeout)
+    def leave(self) -> None:
+        """Stop the service and end the process; does not return. Otherwise Python would wait for idle threads."""
+        with self._once:
+            running, self._running = self._running, None
+            if running is not None:
+                stopper = threading.Thread(target=running.stop, args=(STOP_TIME,), name="stop", daemon=True)
+                stopper.start()
+                stopper.join(STOP_TIME)
+            logging.shutdown()
+            os._exit(0)
 
 
 def serve(
@@ -109,8 +147,8 @@ def serve(
     """Serve until SIGTERM or SIGINT; ends by SystemExit with 0, or not 0 if the service could not be started.
 
     ``build`` is called in the worker process; ``graceful`` is how many seconds running requests may take to finish,
-    after which their connections are cut; the whole stop takes at most a second and a half longer. ``ready`` is
-    called in the worker once the port is listened on and the service was started.
+    after which their connections are cut; the whole stop takes at most `STOP_TIME` (and up to a second of rounding)
+    longer. ``ready`` is called in the worker once the port is listened on and the service was started.
     """
     application: _Application
 
@@ -124,12 +162,9 @@ def serve(
         if ready is not None:
             ready()
 
-    def worker_exit(_arbiter: Any, _worker: Any) -> None:
-        stopper = threading.Thread(target=application.stop, args=(1.0,), name="stop", daemon=True)
-        stopper.start()
-        stopper.join(1.0)
-        logging.shutdown()
-        os._exit(0)  # else the interpreter waits for threads that wait for idle clients
+    def worker_exit(_arbiter: Any, worker: Any) -> None:
+        if worker.booted:
+            application.leave()
 
     options: dict[str, Any] = {
         "bind": [f"[{host}]:{port}" if ":" in host else f"{host}:{port}"],
@@ -137,7 +172,7 @@ def serve(
         "worker_class": Worker,
         "threads": threads,
         "worker_connections": 1000 + threads,
-        "graceful_timeout": math.ceil(graceful),  # gunicorn takes whole seconds only
+        "graceful_timeout": math.ceil(graceful + STOP_TIME),  # gunicorn takes whole seconds only
         "keepalive": 75,
         "timeout": 60,
         "limit_request_line": _LONGEST_LINE,
