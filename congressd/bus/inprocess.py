@@ -9,8 +9,9 @@ from __future__ import annotations
 import threading
 from collections import Counter, deque
 from collections.abc import Iterable, Mapping, Sequence
-from concurrent.futures import Future
+from concurrent.futures import CancelledError
 from concurrent.futures import TimeoutError as FutureTimeoutError
+from functools import partial
 from itertools import count
 from queue import SimpleQueue
 from typing import Any
@@ -25,6 +26,7 @@ from congressd.bus.streams import (
     StreamEvent,
     deliver,
 )
+from congressd.bus.workers import Workers
 from congressd.model.errors import CongressError
 from congressd.model.tables import Batch
 
@@ -200,10 +202,11 @@ class _Listener:
 
 
 class InProcessControl:
-    """See `congressd.bus.control.Control`. Each call runs on a thread of its own, so that it can be given up."""
+    """See `congressd.bus.control.Control`."""
 
     def __init__(self, bus: InProcessBus) -> None:
         self._bus = bus
+        self._workers = Workers("bus-call", 16)
         self._parts: list[_Server | _Listener] = []
 
     def serve(self, target: str, methods: Mapping[str, Method]) -> Registration:
@@ -213,19 +216,12 @@ class InProcessControl:
         server = next((server for server in self._bus.servers if server.target == target), None)
         if server is None:
             raise CongressError("unavailable", f"nothing serves {target!r} now; try again shortly")
-        answer: Future[Any] = Future()
-
-        def run() -> None:
-            try:
-                answer.set_result(run_method(target, server.methods, method, args or {}))
-            except CongressError as error:
-                answer.set_exception(error)
-
-        threading.Thread(target=run, name=f"bus-call-{method}", daemon=True).start()
+        answer = self._workers.submit(partial(run_method, target, server.methods, method, args or {}))
         seconds = min(timeout, LONGEST_CALL)
         try:
             return answer.result(seconds)
-        except FutureTimeoutError:
+        except (FutureTimeoutError, CancelledError):
+            answer.cancel()
             raise CongressError("unavailable", f"{target!r} did not answer {method!r} within {seconds:g} s") from None
 
     def notify(self, topic: str, payload: Any) -> None:
@@ -239,6 +235,7 @@ class InProcessControl:
     def close(self, timeout: float = 5.0) -> None:
         for part in self._parts:
             part.stop()
+        self._workers.close()
 
     def _added(self, part: _Server | _Listener) -> Registration:
         self._bus.add(part)

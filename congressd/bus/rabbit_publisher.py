@@ -18,7 +18,6 @@ from congressd.bus.rabbit_streams import (
     address_key,
     connect,
     disconnect,
-    host_of,
     left,
     pauses,
     source_key,
@@ -127,7 +126,6 @@ class RabbitPublisher:
                 _LOG.warning("no connection to RabbitMQ attempt=%d error=%r", attempt, error)
                 attempt += 1
                 continue
-            _LOG.info("publishing over RabbitMQ host=%s", host_of(connection))
             waits = pauses()
             with self._changed:
                 self._connection, self._channel = connection, channel
@@ -143,7 +141,7 @@ class RabbitPublisher:
             if self._channel is None:
                 return
             try:
-                self._connection.heartbeat_check()
+                self._connection.heartbeat_tick()
                 self._connection.drain_events(timeout=0.001)
             except TimeoutError:
                 pass

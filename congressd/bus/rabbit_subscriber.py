@@ -31,7 +31,6 @@ from congressd.bus.rabbit_streams import (
     address_key,
     connect,
     disconnect,
-    host_of,
     left,
     pauses,
     source_key,
@@ -160,7 +159,6 @@ class RabbitSubscriber:
                 session = _Session(self, connection, channel, life)
                 self._items.put(Resync(session.bound, ResyncReason.RECONNECTED if before else ResyncReason.BOUND))
                 before, self._session = True, session
-                _LOG.info("subscribed over RabbitMQ host=%s address=%s", host_of(connection), self._address)
                 waits = pauses()
                 next(waits)  # if this connection breaks, wait a moment before the next
                 session.run()
@@ -211,8 +209,7 @@ class _Session:
 
     def run(self) -> None:
         """Serve the connection until it breaks, by raising, or the subscriber is closed."""
-        transport = self._connection.connection
-        sock = transport.sock
+        sock = self._connection.sock
         poll = select.poll()
         poll.register(sock, select.POLLIN)
         poll.register(self._owner._ear, select.POLLIN)
@@ -227,11 +224,11 @@ class _Session:
                     self._owner._items.put(Resync(new, ResyncReason.BOUND))
             if buffered or sock.fileno() in ready:
                 try:
-                    transport.blocking_read(timeout=_IDLE)
+                    self._connection.blocking_read(timeout=_IDLE)
                 except TimeoutError:
                     pass  # a part of a frame; it is kept
             if time.monotonic() >= beat_at:
-                self._connection.heartbeat_check()
+                self._connection.heartbeat_tick()
                 beat_at = time.monotonic() + _IDLE
 
     def _take(self, message: Any) -> None:
