@@ -21,18 +21,20 @@ PASSWORD = "s3cret-pass"
 class MariaDB:
     """One server on one folder. `start` and `stop` may be called again and again; the port stays."""
 
-    def __init__(self, folder: Path, options: tuple[str, ...] = ()) -> None:
+    def __init__(self, folder: Path, options: tuple[str, ...] = (), user: str = "root") -> None:
+        """``user`` is whom the server runs as if the tests run as root (who they are otherwise)."""
         self.folder = folder
         self.options = options
+        self._user = [f"--user={user}"] if os.getuid() == 0 else []
         self.port = free_port()
         self._process: subprocess.Popen[bytes] | None = None
 
     def create(self) -> None:
-        """Make the data directory and a user; leaves the server running."""
+        """Make the data directory and the user congress; leaves the server running."""
         self.folder.mkdir(parents=True, exist_ok=True)
         install = [_program("mariadb-install-db"), "--no-defaults", f"--datadir={self.folder}/data", "--skip-test-db"]
         subprocess.run(
-            [*install, "--auth-root-authentication-method=normal", *_as_root()],
+            [*install, "--auth-root-authentication-method=normal", *self._user],
             check=True,
             capture_output=True,
             timeout=DEADLINE * 2,
@@ -56,7 +58,7 @@ class MariaDB:
             "--skip-name-resolve",
             "--innodb-buffer-pool-size=64M",
             "--innodb-log-file-size=32M",
-            *_as_root(),
+            *self._user,
             *self.options,
         ]
         self._process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
@@ -136,7 +138,3 @@ def _program(name: str) -> str:
     if found is None:
         pytest.fail(f"{name} is not installed; as root: apt-get install mariadb-server")
     return found
-
-
-def _as_root() -> list[str]:
-    return ["--user=root"] if os.getuid() == 0 else []
