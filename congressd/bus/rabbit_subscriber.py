@@ -72,6 +72,7 @@ class RabbitSubscriber:
         self._counters: Counter[str] = Counter()
         self._items: SimpleQueue[_Item] = SimpleQueue()
         self._wanted: frozenset[str] = frozenset()
+        self._bindings: deque[frozenset[str]] = deque()  # every set that was wanted and is not bound to yet, in order
         self._done: deque[_Message] = deque()  # handled, to be acknowledged
         self._closing = threading.Event()
         self._ear, self._bell = socket.socketpair()  # wakes the network thread
@@ -102,6 +103,7 @@ class RabbitSubscriber:
 
     def bind(self, sources: Iterable[str]) -> None:
         self._wanted = frozenset(sources)
+        self._bindings.append(self._wanted)
         self._ring()
 
     def backlog(self) -> int:
@@ -205,7 +207,7 @@ class _Session:
         channel.basic_qos(0, options.prefetch, False)
         channel.basic_consume(overflow, no_ack=True, callback=self._overflowed)
         channel.basic_consume(self._queue, callback=self._take)
-        self._bind()
+        self._bind(owner._wanted)
 
     def run(self) -> None:
         """Serve the connection until it breaks, by raising, or the subscriber is closed."""
@@ -220,8 +222,9 @@ class _Session:
             if self._owner._ear.fileno() in ready:
                 self._owner._ear.recv(4096)
                 self._acknowledge()
-                if new := self._bind():
-                    self._owner._items.put(Resync(new, ResyncReason.BOUND))
+                while self._owner._bindings:
+                    if new := self._bind(self._owner._bindings.popleft()):
+                        self._owner._items.put(Resync(new, ResyncReason.BOUND))
             if buffered or sock.fileno() in ready:
                 try:
                     self._connection.blocking_read(timeout=_IDLE)
@@ -243,9 +246,9 @@ class _Session:
         if last:
             self._channel.basic_ack(last, multiple=True)
 
-    def _bind(self) -> frozenset[str]:
+    def _bind(self, wanted: frozenset[str]) -> frozenset[str]:
         """Bind to what is wanted, and to nothing else. Returns the sources that are new."""
-        wanted, bound = self._owner._wanted, self.bound
+        bound = self.bound
         for source in wanted - bound:
             self._channel.queue_bind(self._queue, self._exchange, source_key(source))
         for source in bound - wanted:

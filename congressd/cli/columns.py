@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from congressd.cli.http import RefusedError, Service
 from congressd.language import syntax
 from congressd.language.parser import parse_query, parse_rule
@@ -19,11 +21,8 @@ def of_table(service: Service, policy: str, table: str) -> list[str]:
     except RefusedError as refusal:
         if refusal.status != 404:
             raise
-    for rule in service.get("v1", "policies", policy, "rules")["results"]:
-        for head in _heads(rule["rule"]):
-            if head.table == table and (names := _names(head)):
-                return names
-    return []
+    rules = service.get("v1", "policies", policy, "rules")["results"]
+    return _names([head for rule in rules for head in _heads(rule["rule"]) if head.table == table])
 
 
 def of_query(service: Service, policy: str, text: str) -> list[str]:
@@ -33,7 +32,7 @@ def of_query(service: Service, policy: str, text: str) -> list[str]:
     except CongressError:
         return []
     if isinstance(query, syntax.Rule):
-        return _names(query.heads[0])
+        return _names(query.heads)
     return of_table(service, query.service or policy, query.table)
 
 
@@ -49,7 +48,11 @@ def _heads(text: str) -> tuple[syntax.Atom, ...]:
         return ()
 
 
-def _names(head: syntax.Atom) -> list[str]:
-    """The variables of a head, if all of its arguments are different variables."""
-    names = [each.expression.name for each in head.arguments if isinstance(each.expression, syntax.Variable)]
-    return names if len(set(names)) == len(head.arguments) and "_" not in names else []
+def _names(heads: Sequence[syntax.Atom]) -> list[str]:
+    """For each column the first variable that a head has there and that no column before it is called by."""
+    names: list[str] = []
+    for index in range(max((len(head.arguments) for head in heads), default=0)):
+        arguments = [head.arguments[index].expression for head in heads if index < len(head.arguments)]
+        variables = [each.name for each in arguments if isinstance(each, syntax.Variable)]
+        names.append(next((name for name in variables if name not in (*names, "_")), str(index)))
+    return names

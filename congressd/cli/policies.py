@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -79,6 +80,7 @@ def policy_create_from_file(client: Client, files: tuple[Path, ...]) -> None:
     for each in _read(files):
         made = client.service.call("POST", "v1", "policies", body=each.document())
         client.done(f"policy {each.name} created, {_count(made)}", made)
+        _warn(made)
 
 
 @policy.command("apply")
@@ -96,11 +98,13 @@ def policy_apply(client: Client, files: tuple[Path, ...]) -> None:
         try:
             made = client.service.call("PUT", "v1", "policies", each.name, body=body)
             client.done(f"policy {each.name} applied, {_count(made)}", made)
+            _warn(made)
         except RefusedError as refusal:
             if refusal.status != 404:
                 raise
             made = client.service.call("POST", "v1", "policies", body=body)
             client.done(f"policy {each.name} created, {_count(made)}", made)
+            _warn(made)
 
 
 @policy.command("export")
@@ -115,7 +119,7 @@ def policy_export(client: Client, name: str) -> None:
     rules = client.service.get("v1", "policies", found["name"], "rules")["results"]
     document = {field: found[field] for field in ("name", "description", "kind", "abbreviation")}
     document["rules"] = [
-        {field: rule[field] for field in ("name", "comment", "rule") if rule.get(field)} for rule in rules
+        {field: _lines(rule[field]) for field in ("name", "comment", "rule") if rule.get(field)} for rule in rules
     ]
     if client.form == "json":
         client.record(document)
@@ -196,8 +200,7 @@ def rule_create(client: Client, policy_name: str, text: str, name: str | None, c
     body = _given(rule=_text(text), name=name, comment=comment)
     made = client.service.call("POST", "v1", "policies", policy_name, "rules", body=body)
     client.done(f"rule {made['id']} created", made)
-    for warning in made.get("warnings", ()):
-        click.echo(f"warning: {warning}", err=True)
+    _warn(made)
 
 
 @rule.command("update")
@@ -218,6 +221,7 @@ def rule_update(
     body = _given(rule=None if text is None else _text(text), name=new_name, comment=comment)
     made = client.service.call("PATCH", "v1", "policies", policy_name, "rules", found["id"], body=body)
     client.done(f"rule {found['id']} updated", made)
+    _warn(made)
 
 
 @rule.command("delete")
@@ -275,13 +279,28 @@ def _text(argument: str) -> str:
     return sys.stdin.read() if argument == "-" else argument
 
 
+def _warn(made: Mapping[str, Any]) -> None:
+    """What the service found doubtful in a rule, or in the rules of a policy."""
+    for item in (made, *made.get("rules", ())):
+        for warning in item.get("warnings", ()):
+            click.echo(f"warning: {warning}", err=True)
+
+
 def _count(made: dict[str, Any]) -> str:
     number = len(made.get("rules", ()))
     return "1 rule" if number == 1 else f"{number} rules"
 
 
+def _lines(text: str) -> str:
+    """A text of several lines with its last line ended, which is a plain block in YAML."""
+    return text.rstrip("\n") + "\n" if "\n" in text else text
+
+
 class _Readable(yaml.SafeDumper):
-    """Writes texts of several lines as blocks."""
+    """Writes texts of several lines as blocks, and lists indented."""
+
+    def increase_indent(self, flow: bool = False, indentless: bool = False) -> None:
+        super().increase_indent(flow, indentless=False)
 
 
 def _block(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:

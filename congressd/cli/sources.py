@@ -241,7 +241,7 @@ def status(client: Client) -> None:
             [{"policy": name, "rules": _rule_counts(each)} for name, each in rules.items()], ("policy", "rules")
         )
         click.echo()
-        columns = ("source", "state", "rows", "age", "error")
+        columns = ("source", "state", "rows", "error", "age")
         client.listing([_state(name, each) for name, each in states.items()], columns)
     if not ready:
         raise SystemExit(int(Exit.FAILED))

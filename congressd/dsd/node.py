@@ -16,23 +16,20 @@ from typing import Any, Final
 
 from congressd.bus.control import Control, Registration
 from congressd.bus.streams import Publisher
-from congressd.datasources.driver import DriverKind
-from congressd.datasources.registry import Drivers, describe_table, find_driver, load_drivers
-from congressd.dsd.broken import BrokenSource
+from congressd.datasources.registry import Drivers, describe_table, load_drivers
 from congressd.dsd.lease import Lease, LeaseTimes
-from congressd.dsd.polled import PolledSource
-from congressd.dsd.pushed import ROLE, PushedSource
+from congressd.dsd.pushed import ROLE
+from congressd.dsd.roster import Roster
 from congressd.dsd.scheduler import Scheduler
 from congressd.dsd.source import Means, Source
 from congressd.model.clock import Clock, SystemClock
 from congressd.model.errors import CongressError
 from congressd.model.nearest import hint
 from congressd.model.values import Row
-from congressd.store import epochs, policies, pushes, sources
+from congressd.store import epochs, policies, pushes
 from congressd.store.changes import Snapshot, apply
 from congressd.store.database import Database
 from congressd.store.keys import Keys
-from congressd.store.records import SourceRecord
 
 log = logging.getLogger(__name__)
 
@@ -77,11 +74,10 @@ class DatasourceNode:
         self._database = database
         self._publisher = publisher
         self._control = control
-        self._keys = keys
-        self._drivers = load_drivers() if drivers is None else drivers
         self._clock = clock or SystemClock()
         self._on_lost = on_lost
-        self._means = Means(
+        self._scheduler = Scheduler(self.settings.threads, self.settings.poll_timeout)
+        means = Means(
             database,
             publisher,
             self._clock,
@@ -89,13 +85,11 @@ class DatasourceNode:
             poll_timeout=self.settings.poll_timeout,
             follow_period=self.settings.sync_period,
         )
-        self._scheduler = Scheduler(self.settings.threads, self.settings.poll_timeout)
+        self._roster = Roster(means, load_drivers() if drivers is None else drivers, keys, self._scheduler)
         self._taking = threading.Lock()  # one takes an epoch at a time
         self._syncing = threading.Lock()  # one reads the configuration at a time
         self._snapshot = Snapshot()
         self._lock = threading.RLock()  # for what follows; never held while the database is asked
-        self._sources: dict[str, Source] = {}  # by name
-        self._sequences: dict[str, int] = {}  # of sources that went in this epoch, by name
         self._lease: Lease | None = None  # while active
         self._lost = False  # whether the last epoch ended against our will
         self._serving: Registration | None = None
@@ -139,12 +133,10 @@ class DatasourceNode:
                     raise CongressError("unavailable", "this datasource node has been stopped")
                 self._lost = False
                 self._lease = Lease(self.settings.lease, epoch, asked_at)
-                self._sequences.clear()
-                for source in self._sources.values():
-                    self._begin(source)
+                self._roster.activate(epoch)
                 self._serving = self._control.serve("dsd", self._methods())
                 self._look.set()  # what was committed while nobody told us
-                log.info("node=%s epoch=%d active sources=%d", self.settings.node, epoch, len(self._sources))
+                log.info("node=%s epoch=%d active sources=%d", self.settings.node, epoch, len(self._roster.names()))
                 return epoch
 
     def deactivate(self) -> None:
@@ -157,14 +149,12 @@ class DatasourceNode:
 
     def stop(self, timeout: float = 3.0) -> None:
         """Stop everything, within about ``timeout`` seconds. Publisher and control are the caller's to close."""
+        self._stopped.set()  # first, so that an activation under way does not outlive the next line
         self.deactivate()
-        self._stopped.set()
         self._look.set()
         for registration in self._listening:
             registration.stop()
-        with self._lock:
-            for source in self._sources.values():
-                source.close()
+        self._roster.close()
         end = self._clock.monotonic() + timeout
         if not self._scheduler.stop(timeout):
             log.warning("node=%s some polls did not end in time and are left", self.settings.node)
@@ -192,7 +182,7 @@ class DatasourceNode:
 
     def refresh(self, source: str) -> None:
         """Poll a source now; returns at once."""
-        self._scheduler.wake(self._find(source))
+        self._roster.wake(self._find(source))
 
     def _methods(self) -> Mapping[str, Callable[..., Any]]:
         return {
@@ -205,18 +195,18 @@ class DatasourceNode:
 
     def _find(self, name: str) -> Source:
         """A source by name; one that is new is looked for in the database, since a notice may come late."""
-        source = self._sources.get(name)
+        source = self._roster.get(name)
         if source is None:
             self._sync()
-            source = self._sources.get(name)
+            source = self._roster.get(name)
         if source is None:
-            raise CongressError("not_found", f'There is no enabled source "{name}".{hint(name, self._sources)}')
+            raise CongressError("not_found", f'There is no enabled source "{name}".{hint(name, self._roster.names())}')
         return source
 
     def _on_pushed(self, payload: Any) -> None:
-        source = self._sources.get(str(payload.get("source"))) if isinstance(payload, dict) else None
+        source = self._roster.get(str(payload.get("source"))) if isinstance(payload, dict) else None
         if source is not None:
-            self._scheduler.wake(source)
+            self._roster.wake(source)
         else:
             self._look.set()
 
@@ -249,46 +239,7 @@ class DatasourceNode:
                 self._snapshot = apply(old, changes)
             else:
                 return
-            with self._lock:
-                self._follow_records({record.name: record for record in self._snapshot.sources.values()})
-
-    def _follow_records(self, records: Mapping[str, SourceRecord]) -> None:
-        if self._stopped.is_set():
-            return
-        wanted = {name: record for name, record in records.items() if record.enabled}
-        for name, source in list(self._sources.items()):
-            if wanted.get(name) != source.record:
-                self._drop(source)
-        for name, record in wanted.items():
-            if name not in self._sources:
-                self._sources[name] = source = self._make(record)
-                self._begin(source)
-
-    def _make(self, record: SourceRecord) -> Source:
-        try:
-            driver_class = find_driver(self._drivers, record.driver)
-            driver = driver_class(driver_class.check_config(sources.unseal(record, self._keys)))
-        except CongressError as error:
-            log.error("source=%s cannot be set up: %s", record.name, error)
-            return BrokenSource(record, str(error), self._means)
-        except Exception as error:  # a driver may be anybody's code
-            log.exception("source=%s cannot be set up", record.name)
-            return BrokenSource(record, f"The driver failed with {type(error).__name__}: {error}", self._means)
-        kind = PushedSource if driver.info.kind is DriverKind.PUSHED else PolledSource
-        log.info("source=%s driver=%s is set up", record.name, record.driver)
-        return kind(record, driver, self._means)
-
-    def _begin(self, source: Source) -> None:
-        if self._lease is not None:
-            source.activate(self._lease.epoch, self._sequences.get(source.name, 0))
-            self._scheduler.add(source, source.work)
-
-    def _drop(self, source: Source) -> None:
-        del self._sources[source.name]
-        self._scheduler.remove(source)
-        source.close()
-        self._sequences[source.name] = source.state.sequence
-        log.info("source=%s is gone or changed", source.name)
+            self._roster.follow(self._snapshot.sources)
 
     def _forget_keys(self) -> None:
         epoch = self.epoch
@@ -314,9 +265,7 @@ class DatasourceNode:
         if self._serving is not None:
             self._serving.stop()
             self._serving = None
-        for source in self._sources.values():
-            self._scheduler.remove(source)
-            source.deactivate()
+        self._roster.rest()
 
     def _beat(self) -> None:
         """The thread that sends heartbeats, and looks after the lease while the database does not answer."""
@@ -328,9 +277,8 @@ class DatasourceNode:
             if not lease.holds(self._clock.monotonic()):
                 self._lose(lease, "the lease could not be renewed in time")
                 continue
-            beats = [beat for source in list(self._sources.values()) if (beat := source.heartbeat()) is not None]
             with suppress(CongressError):  # the next one is due in a second
-                self._publisher.heartbeat(beats)
+                self._publisher.heartbeat(self._roster.heartbeats())
 
     def _keep_lease(self) -> None:
         """The thread that renews the lease."""

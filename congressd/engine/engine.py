@@ -338,6 +338,8 @@ class Engine:
             self._queried[table] = self._clock.monotonic()
         if table not in self._live.roots:
             self._live.begin(0)
+            if table not in self._live.relations and not self._live.program.defines(table):
+                self._live.attach(table, Storage())
             self._live.want([table])
             self._live.commit()
 

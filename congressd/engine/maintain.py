@@ -116,18 +116,13 @@ class Maintained(Tables):
         """Start a transaction with rules and facts that come and go.
 
         What they derive is counted in the state of before; the propagation then carries it upwards under the new
-        program. Rules that read a virtual table whose own rules change are counted out and in again.
+        program. Rules that read a table which is virtual, or had no rules yet, are counted out and in again.
         Raises KeyError for a rule that is not there.
         """
         self.begin(0)
         propagation = Propagation(self)
         changed = {rule.head.table for rule in (*add, *remove)}
-        served = [
-            node
-            for table in changed & self.virtual.keys()
-            for node, _ in self.program.readers.get(table, ())
-            if self.is_held(node.head)
-        ]
+        served = self._served(changed)
         for node in served:
             self._contribute(propagation, node, -1)
         for rule in remove:
@@ -160,6 +155,18 @@ class Maintained(Tables):
         self._extend()
 
     # -- parts -----------------------------------------------------------------------------------------------------
+
+    def _served(self, changed: Iterable[Table]) -> list[Node]:
+        """Rules with held heads that read, perhaps through virtual tables, a changed table that is not held."""
+        served: list[Node] = []
+        waiting = [table for table in changed if table in self._ranks and not self.is_held(table)]
+        while waiting:
+            for node, _ in self.program.readers.get(waiting.pop(), ()):
+                if node.head in self.virtual:
+                    waiting.append(node.head)
+                elif self.is_held(node.head) and node not in served:
+                    served.append(node)
+        return served
 
     def _contribute(self, propagation: Propagation, node: Node, sign: int) -> None:
         Runner(self, node, COLD)(None, propagation.pending(node.head), sign)

@@ -99,23 +99,25 @@ class ServiceProcess:
 
     def congress(self, *arguments: str, text: str | None = None) -> tuple[int, str]:
         """Run the client; its exit code and all that it printed."""
-        done = subprocess.run(
+        done = self._run(arguments, text)
+        return done.returncode, done.stdout + done.stderr
+
+    def answer(self, *arguments: str, text: str | None = None) -> Any:
+        """The client's answer as decoded JSON; the command must succeed."""
+        done = self._run(("-o", "json", *arguments), text)
+        assert done.returncode == 0, done.stderr
+        return json.loads(done.stdout)
+
+    def _run(self, arguments: Sequence[str], text: str | None) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
             [str(SCRIPTS / "congress"), *arguments],
             env=self.environment,
             input=text,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
+            capture_output=True,
             text=True,
             timeout=60,
             check=False,
         )
-        return done.returncode, done.stdout
-
-    def answer(self, *arguments: str, text: str | None = None) -> Any:
-        """The client's answer as decoded JSON; the command must succeed."""
-        code, printed = self.congress("-o", "json", *arguments, text=text)
-        assert code == 0, printed
-        return json.loads(printed)
 
 
 def _decoded(text: bytes) -> Any:

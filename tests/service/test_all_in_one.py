@@ -327,6 +327,7 @@ def test_the_commands_of_a_page_do_what_it_says(newcomer: tuple[ServiceProcess, 
             continue  # the fixture ran what `make run` runs; `make test` is what runs this
         printed = shelldoc.run(block, folder, service.environment)
         if block.expected is not None:
+            printed = printed.replace(service.endpoint, "http://127.0.0.1:1789")
             assert shelldoc.matches(block.expected, printed), f"{page}:{block.line} printed:\n{printed}"
 
 

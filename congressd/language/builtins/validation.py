@@ -5,7 +5,7 @@ Each answers "" for a good value, else a sentence. An empty bound is no bound.
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Any, Final
 
 from congressd.language.builtins.arithmetic import to_float, to_int
 from congressd.language.builtins.signature import Builtin, BuiltinError, kind, text, whole
@@ -13,15 +13,15 @@ from congressd.language.builtins.strings import found
 from congressd.model.values import Bool, Value
 
 
-def _bound(name: str, value: Value) -> int | float | None:
+def _bound(value: Value) -> Any:
     if value is None or value == "":
         return None
     if isinstance(value, int | float):
         return value
-    return float(to_float(value)[0])  # type: ignore[arg-type]
+    return to_float(value)[0]
 
 
-def _flag(name: str, value: Value) -> bool:
+def _flag(value: Value) -> bool:
     if value is None or value == "":
         return False
     if isinstance(value, Bool):
@@ -30,10 +30,10 @@ def _flag(name: str, value: Value) -> bool:
         return value != 0
     if value.lower() in ("true", "false"):
         return value.lower() == "true"
-    raise BuiltinError(f'{name} takes true, false or "" for a flag, not {kind(value)}')
+    raise BuiltinError(f'validate_string takes true, false or "" for a flag, not {kind(value)}')
 
 
-def _range(minimum: int | float | None, maximum: int | float | None, number: int | float) -> str:
+def _range(minimum: Any, maximum: Any, number: Any) -> str:
     if minimum is not None and number < minimum:
         return f"{number} is less than the minimum {minimum}"
     if maximum is not None and number > maximum:
@@ -42,30 +42,30 @@ def _range(minimum: int | float | None, maximum: int | float | None, number: int
 
 
 def validate_int(minimum: Value, maximum: Value, value: Value) -> tuple[Value]:
-    least, greatest = _bound("validate_int", minimum), _bound("validate_int", maximum)
+    least, greatest = _bound(minimum), _bound(maximum)
     if isinstance(value, float) and not value.is_integer():
         return (f"{kind(value)} is not a whole number",)
     try:
         (number,) = to_int(value)
     except BuiltinError as error:
         return (str(error),)
-    return (_range(least, greatest, number),)  # type: ignore[arg-type]
+    return (_range(least, greatest, number),)
 
 
 def validate_float(minimum: Value, maximum: Value, value: Value) -> tuple[Value]:
-    least, greatest = _bound("validate_float", minimum), _bound("validate_float", maximum)
+    least, greatest = _bound(minimum), _bound(maximum)
     try:
         (number,) = to_float(value)
     except BuiltinError as error:
         return (str(error),)
-    return (_range(least, greatest, number),)  # type: ignore[arg-type]
+    return (_range(least, greatest, number),)
 
 
 def validate_string(regex: Value, max_length: Value, quotes: Value, ignore_case: Value, value: Value) -> tuple[Value]:
     pattern = "" if regex is None else text("validate_string", regex)
-    ignoring = _flag("validate_string", ignore_case)
+    ignoring = _flag(ignore_case)
     longest = None if max_length in (None, "") else whole("validate_string", max_length)
-    unquote = _flag("validate_string", quotes)
+    unquote = _flag(quotes)
     if not isinstance(value, str):
         return (f"{kind(value)} is not a string",)
     subject = value
@@ -75,7 +75,7 @@ def validate_string(regex: Value, max_length: Value, quotes: Value, ignore_case:
         subject = subject[1:-1]
     if longest is not None and len(subject) > longest:
         return (f"{kind(value)} has {len(subject)} characters, more than the maximum {longest}",)
-    if not found(pattern, subject, ignoring):
+    if pattern and not found(pattern, subject, ignoring):
         return (f"{kind(value)} does not match {kind(regex)}",)
     return ("",)
 

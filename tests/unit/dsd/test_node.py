@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from congressd.datasources.fake import FakeDriver
 from congressd.dsd.lease import LeaseTimes
 from congressd.model.errors import CongressError
 from congressd.model.tables import BatchKind
@@ -303,6 +306,41 @@ def test_many_sources_share_few_threads(house: House) -> None:
     listener = house.listen(*names)
     house.node()
     listener.wait(lambda: all(len(listener.of(name)) >= 3 for name in names))
+
+
+class StubbornDriver(FakeDriver):
+    """A driver that fails when it is made with 13 rows, and when it is closed."""
+
+    info = replace(FakeDriver.info, name="stubborn")
+
+    def __init__(self, config: Mapping[str, Any]) -> None:
+        super().__init__(config)
+        if config["rows"] == 13:
+            raise RuntimeError("thirteen")
+
+    def close(self) -> None:
+        raise RuntimeError("it will not close")
+
+
+def test_a_driver_that_fails_hurts_no_other_source(house: House) -> None:
+    node = house.node(drivers={"stubborn": StubbornDriver, "fake": FakeDriver})
+    stubborn = house.add("stubborn", "stubborn")
+    house.add("unlucky", "stubborn", {"rows": 13})
+    eventually(lambda: house.ask("status", source="stubborn")["state"] == "ok")
+    assert house.ask("status", source="unlucky")["error"] == "The driver failed with RuntimeError: thirteen"
+    house.delete(stubborn)
+    listener = house.listen("cloud")
+    house.add("cloud", "fake")
+    listener.wait(lambda: listener.rows("cloud", "fake_table"))
+    assert node.active
+
+
+def test_a_node_that_was_stopped_cannot_be_activated(house: House) -> None:
+    node = house.node()
+    node.stop()
+    with pytest.raises(CongressError, match="has been stopped"):
+        node.activate()
+    assert not node.active
 
 
 def _known(house: House, source: str) -> bool:
