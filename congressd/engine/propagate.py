@@ -68,6 +68,7 @@ class Propagation:
         self._target = target
         self._pending: dict[Table, Counts] = {}
         self._queue: list[tuple[int, int, Table]] = []  #: rank, a number that breaks ties, table
+        self._pushed = 0
         self.changes: dict[Table, tuple[Counts, Counts]] = {}  #: by table: rows removed, rows added
 
     def pending(self, table: Table) -> Counts:
@@ -75,7 +76,8 @@ class Propagation:
         counts = self._pending.get(table)
         if counts is None:
             counts = self._pending[table] = {}
-            heapq.heappush(self._queue, (self._target.rank(table), len(self._queue), table))
+            self._pushed += 1
+            heapq.heappush(self._queue, (self._target.rank(table), self._pushed, table))
         return counts
 
     def run(self) -> None:
