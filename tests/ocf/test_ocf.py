@@ -1,0 +1,101 @@
+"""The OCF module by itself, the metadata against every schema that reads them, and the pure rules."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pytest
+
+from congressd.agent import dsd, pe
+from congressd.agent.ocf import Action, Agent, Call, ExitCode, OcfError, run
+from tests.ocf.conftest import MakeRig
+from tests.ocf.rig import ROOT
+
+SCHEMAS = [
+    ("--dtdvalid", Path("/usr/share/resource-agents/ra-api-1.dtd")),
+    ("--relaxng", Path("/usr/share/resource-agents/metadata.rng")),
+    ("--relaxng", Path("/usr/share/pcs/data/ocf-1.0.rng")),
+    ("--relaxng", Path("/usr/share/pcs/data/ocf-1.1.rng")),
+]
+
+
+def _agent(handler: object) -> Agent:
+    return Agent("test", "1", "", "", (), (Action("monitor", 20, handler),))  # type: ignore[arg-type]
+
+
+def _raise(error: Exception) -> object:
+    def handler(call: Call) -> ExitCode:
+        raise error
+
+    return handler
+
+
+@pytest.mark.parametrize("result", [None, 0, True, "ok", 6])
+def test_a_handler_that_returns_no_exit_code_has_failed(result: object, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(_agent(lambda call: result), ["monitor"], {}) is ExitCode.GENERIC
+    assert "in place of an exit code" in capsys.readouterr().err
+
+
+def test_an_exception_is_a_soft_error_with_a_reason(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(_agent(_raise(ValueError("no such thing"))), ["monitor"], {}) is ExitCode.GENERIC
+    assert capsys.readouterr().err == "ocf-exit-reason:monitor failed: ValueError: no such thing\n"
+
+
+def test_no_code_bans_a_resource_from_the_whole_cluster() -> None:
+    assert 6 not in {int(code) for code in ExitCode}
+
+
+@pytest.mark.parametrize("code", [ExitCode.ARGS, ExitCode.PERM, ExitCode.INSTALLED])
+def test_a_probe_is_silent_about_what_the_node_lacks(code: ExitCode, capsys: pytest.CaptureFixture[str]) -> None:
+    environ = {"OCF_RESKEY_CRM_meta_interval": "0"}
+    assert run(_agent(_raise(OcfError(code, "missing"))), ["monitor"], environ) is ExitCode.NOT_RUNNING
+    assert capsys.readouterr().err == ""
+
+
+@pytest.mark.parametrize("agent", [pe.AGENT, dsd.AGENT], ids=["pe", "dsd"])
+@pytest.mark.parametrize(("kind", "schema"), SCHEMAS, ids=[path.name for _, path in SCHEMAS])
+def test_the_metadata_pass_every_schema(agent: Agent, kind: str, schema: Path) -> None:
+    if not schema.exists() or not shutil.which("xmllint"):
+        pytest.skip(f"{schema} or xmllint is not installed")
+    done = subprocess.run([ROOT / "ocf" / agent.name, "meta-data"], capture_output=True, check=True)
+    checked = subprocess.run(["xmllint", "--noout", kind, schema, "-"], input=done.stdout, capture_output=True)
+    assert checked.returncode == 0, checked.stderr.decode()
+
+
+@pytest.mark.parametrize("agent", [pe.AGENT, dsd.AGENT], ids=["pe", "dsd"])
+def test_the_metadata_name_every_parameter_and_action(agent: Agent, capsys: pytest.CaptureFixture[str]) -> None:
+    run(agent, ["meta-data"], {})
+    document = ElementTree.fromstring(capsys.readouterr().out)
+    assert [item.get("name") for item in document.iter("parameter")] == [p.name for p in agent.parameters]
+    assert [item.get("name") for item in document.iter("action")] == [a.name for a in agent.actions]
+    assert all(text.text for text in document.iter("longdesc"))
+
+
+@pytest.mark.parametrize(("role", "layout"), [("pe", ""), ("dsd", "group"), ("dsd", "promotable")])
+def test_ocf_tester_passes(make: MakeRig, role: str, layout: str) -> None:
+    if not shutil.which("ocf-tester") or os.geteuid() != 0:
+        pytest.skip("ocf-tester (Debian package resource-agents) and root are needed")
+    node = make(role, **({"layout": layout} if layout else {}))
+    options = [part for name, value in node.parameters.items() for part in ("-o", f"{name}={value}")]
+    command = ["ocf-tester", "-n", f"{role}:0", *options, str(node.agent)]
+    environment = {"PATH": os.environ["PATH"], "OCF_ROOT": "/usr/lib/ocf"}
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, env=environment, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "passed all tests" in done.stdout
+
+
+def test_the_agents_need_nothing_but_the_standard_library() -> None:
+    code = "import sys; sys.path.insert(0, sys.argv[1]); from congressd.agent import pe, dsd, metadata, webcheck"
+    subprocess.run(["/usr/bin/python3", "-SE", "-c", code, ROOT], check=True)
+
+
+def test_a_monitor_imports_nothing_that_it_does_not_need() -> None:
+    heavy = ("subprocess", "dataclasses", "inspect", "logging", "urllib.request", "xml.etree")
+    code = "import sys; sys.path.insert(0, sys.argv[1]); from congressd.agent import dsd; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-SE", "-c", code, ROOT], capture_output=True, text=True, check=True)
+    assert not set(heavy) & set(done.stdout.split())
