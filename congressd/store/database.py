@@ -33,7 +33,8 @@ class Limits:
     """Sizes and time-outs, in seconds.
 
     ``deadline`` bounds a whole transaction with all its retries. It must exceed the stall of a Galera cluster that
-    loses a node (evs.inactive_timeout, about 5 s at the usual settings).
+    loses a node (evs.inactive_timeout, about 5 s at the usual settings). A statement that is under way is not cut off
+    by it: a server that hangs is noticed after ``read_timeout``.
     """
 
     deadline: float = 15.0
