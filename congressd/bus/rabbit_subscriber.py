@@ -207,6 +207,7 @@ class _Session:
         channel.basic_qos(0, options.prefetch, False)
         channel.basic_consume(overflow, no_ack=True, callback=self._overflowed)
         channel.basic_consume(self._queue, callback=self._take)
+        owner._bindings.clear()  # before what is wanted is read, so that none is missed
         self._bind(owner._wanted)
 
     def run(self) -> None:
