@@ -344,7 +344,11 @@ class Draft:
                 if edges_were != edges_are:
                     edges_removed += [edges_were] if edges_were else []
                     edges_added += [edges_are] if edges_are else []
-        return Plan(self._image(), removed, added, edges_removed, edges_added)
+        written = (self._rules[policy_id][rule_id] for policy_id, rule_id in self._written)
+        named = {mention.table[0] for rule in written for mention in rule.form.body}
+        sources = {record.name for record in self._sources.values()}
+        unknown = frozenset(name for name in named & sources if not self._schemas.get(name))
+        return Plan(self._image(), removed, added, edges_removed, edges_added, unknown)
 
 
 def _waits(error: CongressError) -> bool:

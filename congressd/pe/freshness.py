@@ -37,6 +37,13 @@ class Freshener:
         self._control = control
         self._clock = clock
         self._confirmed: dict[str, float] = {}  # when each source was last known to be up to date, since 1970
+        self._promised: dict[str, tuple[Position, float]] = {}  # pushes accepted here, and until when to wait for them
+
+    def promise(self, source: str, position: Position) -> None:
+        """A push was accepted here: whoever reads the source here in the next moments finds it, if at all possible."""
+        self._promised[source] = (position, self._clock.monotonic() + PATIENCE)
+        if source in self._interest.wanted:
+            self._keep_promise(source)
 
     def revision(self, wanted: Token) -> None:
         """Wait for the policy revision of a token. Raises CongressError ``unavailable``."""
@@ -52,6 +59,9 @@ class Freshener:
         """Wait until these sources are held as ``wanted``. Raises CongressError ``unavailable`` if they cannot be."""
         if not self._interest.holds(sources):
             self._interest.demand(sources)
+        for name in sources:
+            if name in self._promised:
+                self._keep_promise(name)
         if wanted.at_least is not None:
             self.revision(wanted.at_least)
             there = {name: at for name, at in wanted.at_least.sources.items() if name in sources}
@@ -74,12 +84,21 @@ class Freshener:
 
     def held(self, sources: Collection[str]) -> bool:
         """Whether nothing needs to be done to answer from these sources."""
-        return self._interest.holds(sources)
+        return self._promised.keys().isdisjoint(sources) and self._interest.holds(sources)
 
     def stale(self, sources: Collection[str]) -> tuple[str, ...]:
         """The sources of which no rows are held."""
         position = self._holder.progress.position
         return tuple(name for name in sorted(sources) if position(name) is None)
+
+    def _keep_promise(self, source: str) -> None:
+        promised = self._promised.get(source)
+        if promised is None:
+            return
+        position, until = promised
+        self._holder.progress.wait(Token(0, {source: position}), max(0.0, until - self._clock.monotonic()))
+        if self._promised.get(source) == promised:
+            self._promised.pop(source, None)
 
     def _is_fresh(self, source: str, most: float) -> bool:
         held = self._holder.progress.position(source)

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Final
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 
 from congressd.engine.engine import Engine
 from congressd.model.clock import Clock
@@ -19,6 +19,7 @@ from congressd.pe.book import PolicyBook
 from congressd.pe.policyset import Image, Plan
 from congressd.pe.progress import Progress
 from congressd.pe.token import Position
+from congressd.store import changes as kinds
 from congressd.store.changes import (
     Change,
     PolicyCreated,
@@ -34,7 +35,14 @@ LOG = logging.getLogger(__name__)
 #: What a source's configuration tells of its tables; None if only its rows can tell.
 KnownTables = Callable[[SourceRecord], Sequence[TableSchema] | None]
 
-_NOTHING: Final[Mapping[str, TableSchema]] = {}
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """Changes that may be made of ``base``; ``unknown`` are sources with no known schema that their rules name."""
+
+    base: Image
+    changes: Sequence[Change]
+    unknown: frozenset[str]
 
 
 class Holder:
@@ -62,13 +70,14 @@ class Holder:
 
     # -- policies ---------------------------------------------------------------------------------------------
 
-    def check(self, build: Callable[[Image], Sequence[Change]]) -> tuple[Image, Sequence[Change]]:
-        """The changes that ``build`` makes of the current image, and that image. Raises what `PolicyBook.plan` does."""
+    def check(self, build: Callable[[Image], Sequence[Change]]) -> Checked:
+        """The changes that ``build`` makes of the current image, checked. Raises what `PolicyBook.plan` does."""
         with self._turn:
             image = self._book.image
             changes = build(image)
-            self._book.abandon(self._book.plan(changes))
-            return image, changes
+            plan = self._book.plan(changes)
+            self._book.abandon(plan)
+            return Checked(image, changes, plan.unknown)
 
     def adopt(self, changes: Sequence[Change], revision: int) -> None:
         """Take the committed changes that lead from the revision before to ``revision``; none if it is held already."""
@@ -189,8 +198,6 @@ class Holder:
 
 def _difference(image: Image, snapshot: Snapshot) -> list[Change]:
     """The changes that make an image what a snapshot says; what stays the same is not touched."""
-    from congressd.store import changes as kinds
-
     out: list[Change] = []
     known = {rule.record.id: rule.record for rules in image.rules.values() for rule in rules.values()}
     out += [kinds.SourceDeleted(record) for key, record in image.sources.items() if key not in snapshot.sources]

@@ -73,11 +73,13 @@ class PolicyEngineNode:
         self.interest = Interest(self.holder, self.streams, self._clock)
         self.follower = Follower(database, self.holder, control, self.interest.update, sync_period)
         self.freshener = Freshener(self.holder, self.interest, control, self._clock)
-        writer = Writer(database, self.holder, self.follower, control, self._clock, self.interest.update)
+        writer = Writer(
+            database, self.holder, self.follower, control, self._clock, self.interest.update, self.interest.demand
+        )
         self.policies = Policies(self.holder, writer, self._clock)
         self.sources = Sources(self.holder, writer, self.interest, control, drivers, keys, self._clock)
         self.queries = Queries(self.holder, self.freshener)
-        self.pushes = Pushes(database, self.holder, self.interest, self.sources, control, self._clock)
+        self.pushes = Pushes(database, self.holder, self.freshener, self.sources, control, self._clock)
         self._complete = False  # the system's policies exist
         self._was_ready = False
         self._draining = False

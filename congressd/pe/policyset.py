@@ -105,10 +105,14 @@ class Image:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """A checked step: the image after it, and the core rules that the engine loses and gains."""
+    """A checked step: the image after it, and the core rules that the engine loses and gains.
+
+    ``unknown`` are sources without a known schema that rules of the step name.
+    """
 
     image: Image
     removed: Sequence[core.Rule] = ()
     added: Sequence[core.Rule] = ()
     edges_removed: Sequence[core.Rule] = ()
     edges_added: Sequence[core.Rule] = ()
+    unknown: frozenset[str] = frozenset()

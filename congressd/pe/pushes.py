@@ -1,37 +1,39 @@
 """Taking pushes: checked against the schema, committed with a number, published by the datasource node.
 
 A push is accepted when it is in the database, whether a datasource node is active or not. Where one is, the answer
-waits a moment, so that a client that pushes and then reads finds its rows.
+waits a moment (see `Freshener.promise`), so that a client that pushes and then reads finds its rows.
 """
 
 from __future__ import annotations
-
-from typing import Final
 
 from congressd.bus.control import Control
 from congressd.model.clock import Clock
 from congressd.model.errors import CongressError
 from congressd.model.nearest import hint
+from congressd.pe.freshness import Freshener
 from congressd.pe.holder import Holder
-from congressd.pe.interest import Interest
 from congressd.pe.sources import Sources
 from congressd.pe.token import Position, Token
 from congressd.store import pushes
 from congressd.store.database import Database
 from congressd.store.pushrows import PushMode, validate_push
 
-PATIENCE: Final = 2.0  #: seconds that an answer waits for the rows of its push
-
 
 class Pushes:
     """The way in for pushed rows."""
 
     def __init__(
-        self, database: Database, holder: Holder, interest: Interest, sources: Sources, control: Control, clock: Clock
+        self,
+        database: Database,
+        holder: Holder,
+        freshener: Freshener,
+        sources: Sources,
+        control: Control,
+        clock: Clock,
     ) -> None:
         self._database = database
         self._holder = holder
-        self._interest = interest
+        self._freshener = freshener
         self._sources = sources
         self._control = control
         self._clock = clock
@@ -62,6 +64,5 @@ class Pushes:
         number = self._database.run(lambda session: pushes.append(session, record.id, prepared, now))
         token = Token(revision, {record.name: Position(push=number)})
         self._control.notify("pushed", {"source": record.name})
-        if record.name in self._interest.wanted:
-            self._holder.progress.wait(token, PATIENCE)
+        self._freshener.promise(record.name, token.sources[record.name])
         return token

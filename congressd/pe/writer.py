@@ -6,7 +6,7 @@ If another node commits first, this one catches up from the log and checks again
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Final
 
 from congressd.bus.control import Control
@@ -36,9 +36,14 @@ class Writer:
         control: Control,
         clock: Clock,
         changed: Callable[[], None],
+        learn: Callable[[Collection[str]], object],
     ) -> None:
-        """``changed`` is called after every revision that was made here, before the answer."""
+        """``changed`` is called after every revision that was made here, before the answer.
+
+        ``learn`` tries for a moment to get the schemas of sources, so that rules are checked against them.
+        """
         self._changed = changed
+        self._learn = learn
         self._database = database
         self._holder = holder
         self._follower = follower
@@ -56,12 +61,18 @@ class Writer:
         if not self._one.acquire(timeout=DEADLINE):
             raise _too_busy()
         try:
+            learned = False
             while True:
-                base, changes = self._holder.check(build)
+                checked = self._holder.check(build)
+                if checked.unknown and not learned:
+                    learned = True
+                    self._learn(checked.unknown)
+                    continue
+                changes = checked.changes
                 if not changes:
-                    return base
+                    return checked.base
                 try:
-                    revision = self._write(base.revision, changes, author, deadline - self._clock.monotonic())
+                    revision = self._write(checked.base.revision, changes, author, deadline - self._clock.monotonic())
                 except CongressError as error:
                     if error.code.name != "revision_conflict":
                         raise

@@ -12,7 +12,12 @@ from congressd.api.app import Application, create_app
 from congressd.api.service import Service
 from congressd.bus.inprocess import InProcessBus
 from congressd.datasources.catalogue import DriverCatalogue
+from congressd.datasources.driver import Driver, DriverInfo, Fetch, FetchedTable, PollRequest
+from congressd.datasources.options import Option
+from congressd.datasources.registry import load_drivers
 from congressd.dsd.node import DatasourceNode
+from congressd.model.tables import Column, TableSchema
+from congressd.model.values import FALSE, TRUE
 from congressd.pe.node import PolicyEngineNode
 from congressd.store import keys, migrate
 from congressd.store.database import Database
@@ -28,10 +33,29 @@ def wait_until(condition: Callable[[], Any], timeout: float = 10.0) -> Any:
     return value
 
 
+class Safe(Driver):
+    """A driver with a secret; its one table tells whether the secret was right."""
+
+    info = DriverInfo(
+        "safe",
+        "Opens with a password",
+        (Option("user", required=True), Option("password", required=True, secret=True)),
+        tables=(TableSchema("state", (Column("user"), Column("open"))),),
+    )
+
+    def poll(self, request: PollRequest) -> Fetch:
+        right = TRUE if self.config["password"] == "open sesame" else FALSE
+        return Fetch({"state": FetchedTable(self.info.tables[0], [(self.config["user"], right)])})
+
+
+DRIVERS = {**load_drivers(), "safe": Safe}
+
+
 class Rig:
     """``node`` is started and ready; ``client`` is Flask's test client over its API. Use as a context."""
 
     def __init__(self, directory: Path, bus: InProcessBus | None = None, *, with_dsd: bool = True) -> None:
+        """Several rigs may share a directory and a bus, as the nodes of a cluster do."""
         url = f"sqlite:///{directory / 'congressd.db'}"
         self.database = Database(url)
         migrate.upgrade(self.database)
@@ -43,7 +67,7 @@ class Rig:
             self.start_dsd()
         self.subscriber = self.bus.subscriber()
         self.node = PolicyEngineNode(
-            self.database, self.subscriber, self.control, DriverCatalogue(), self.keys, sync_period=0.5
+            self.database, self.subscriber, self.control, DriverCatalogue(DRIVERS), self.keys, sync_period=0.5
         )
         self.node.start()
         self.app: Application = create_app(Service(self.node))
@@ -52,7 +76,7 @@ class Rig:
 
     def start_dsd(self) -> None:
         """Start an active datasource node."""
-        self.dsd = DatasourceNode(self.database, self.bus.publisher(), self.bus.control(), self.keys)
+        self.dsd = DatasourceNode(self.database, self.bus.publisher(), self.bus.control(), self.keys, drivers=DRIVERS)
         self.dsd.start()
         self.dsd.activate()
 

@@ -1,0 +1,138 @@
+"""Tables, rows, queries, explanations and simulation over REST."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+
+import pytest
+
+from tests.unit.rig import Rig
+
+
+@pytest.fixture(scope="module", autouse=True)
+def cloud(rig: Rig) -> Iterator[None]:
+    rig.push_source("doc", {"events": ["id", "host", "up"]})
+    rig.push("doc", "events", [[1, "a", True], [2, "b", None], [3, "caf\u00e9", False]])
+    rig.policy("alice", "p(x, h) :- doc:events(x, h), not q(x)", "q(1)", "r(x) :- q(x), bob:s(x)")
+    rig.policy("change", 'action("set")', "q+(x) :- set(x)", "q-(y) :- set(x), q(y)", kind="action")
+    return iter([None])
+
+
+def test_tables_are_those_of_heads_and_bodies(rig: Rig) -> None:
+    names = [table["id"] for table in rig.get("/v1/policies/alice/tables")["results"]]
+    assert names == ["bob:s", "doc:events", "p", "q", "r"]
+    for name in names:
+        assert rig.get(f"/v1/policies/alice/tables/{name}") == {"id": name}
+    message = rig.get("/v1/policies/alice/tables/pp/rows", 404)["error"]["message"]
+    assert '"p"' in message
+
+
+def test_rows_come_in_order_with_their_values(rig: Rig) -> None:
+    assert rig.rows("alice", "p") == [[2, "b"], [3, "caf\u00e9"]]
+    assert rig.rows("alice", "doc:events") == [[1, "a", True], [2, "b", None], [3, "caf\u00e9", False]]
+    assert rig.rows("doc", "events") == rig.rows("alice", "doc:events")
+    assert rig.rows("alice", "bob:s") == []
+
+
+@pytest.mark.parametrize("text", ["True", "true", "1"])
+def test_a_trace_is_text(rig: Rig, text: str) -> None:
+    answer = rig.get(f"/v1/policies/alice/tables/p/rows?trace={text}")
+    assert [row["data"][0] for row in answer["results"]] == [2, 3]
+    lines = answer["trace"].splitlines()
+    assert all(line.startswith("alice : ") for line in lines)
+    assert any('doc:events(2, "b"' in line for line in lines)
+
+
+def test_a_query_is_an_atom_or_a_rule(rig: Rig) -> None:
+    def asked(text: str) -> list[list[object]]:
+        answer = rig.client.get("/v1/policies/alice/query", query_string={"q": text}).get_json()
+        return [row["data"] for row in answer["results"]]
+
+    assert asked("p(2, y)") == [[2, "b"]]
+    assert asked('doc:events(id=x, host="a")') == [[1, "a", True]]
+    assert asked("found(h) :- p(x, h), x > 2") == [["caf\u00e9"]]
+    assert asked("p(99, y)") == []
+
+
+@pytest.mark.parametrize(
+    ("query", "code"),
+    [("", 400), ("q=", 400), ("q=p(", 1100), ("q=p(x)%20q(x)", 1100), ("q=doc:events(nocol=x)", 1100), ("x=1", 400)],
+)
+def test_a_query_that_cannot_be_is_refused(rig: Rig, query: str, code: int) -> None:
+    error = rig.get(f"/v1/policies/alice/query?{query}", 400)["error"]
+    assert error["error_code"] in (code, 1100)
+
+
+def simulate(rig: Rig, body: object, query: str = "", status: int = 200) -> object:
+    answer = rig.post(f"/v1/policies/alice?action=simulate{query}", body, status)
+    return answer["result"] if status == 200 else answer["error"]["error_code"]
+
+
+def test_a_simulation_answers_and_changes_nothing(rig: Rig) -> None:
+    body = {"query": "p(x, h)", "sequence": "q+(2) doc:events+(4, 'd', true)", "action_policy": "change"}
+    assert simulate(rig, body) == ['p(3, "caf\u00e9")', 'p(4, "d")']
+    assert simulate(rig, body, "&delta=True") == ['p+(4, "d")', 'p-(2, "b")']
+    assert rig.rows("alice", "p") == [[2, "b"], [3, "caf\u00e9"]]
+
+
+def test_a_simulated_action_has_the_effects_of_its_theory(rig: Rig) -> None:
+    body = {"query": "q(x)", "sequence": "set(9)", "action_policy": "change"}
+    assert simulate(rig, body) == ["q(9)"]
+    assert rig.rows("alice", "q") == [[1]]
+
+
+def test_a_simulation_takes_rules_and_tells_its_trace(rig: Rig) -> None:
+    body = {"query": "n(x)", "sequence": "n+(x) :- p(x, h)", "action_policy": "action"}
+    answer = rig.post("/v1/policies/alice?action=simulate&trace=True", body)
+    assert answer["result"] == ["n(2)", "n(3)"]
+    assert "Simulate" in answer["trace"]
+
+
+@pytest.mark.parametrize(
+    ("change", "code"),
+    [
+        ({"query": None}, 1004),
+        ({"sequence": None}, 1004),
+        ({"action_policy": None}, 1004),
+        ({"action_policy": "nosuch"}, 1007),
+        ({"query": "p("}, 1007),
+        ({"query": "p(x, h) q(x)"}, 1007),
+        ({"sequence": "q+(1, 2)"}, 1007),
+        ({"sequence": "q+("}, 1007),
+        ({"sequence": "nothing(1)"}, 1007),
+        ({"sequence": "doc:events+(1)"}, 1007),
+        ({"sequence": "q+(2) q+(x) :- nope:t(col=x)"}, 1007),
+    ],
+)
+def test_a_simulation_that_fails_changes_nothing(rig: Rig, change: dict[str, object], code: int) -> None:
+    """H9: in Congress it changed the live state for good."""
+    body = {"query": "p(x, h)", "sequence": "q+(3)", "action_policy": "change"} | change
+    assert simulate(rig, body, status=400) == code
+    assert rig.rows("alice", "q") == [[1]]
+    assert rig.rows("alice", "p") == [[2, "b"], [3, "caf\u00e9"]]
+
+
+def test_an_unknown_or_missing_action_is_refused(rig: Rig) -> None:
+    for query in ("", "?action=nosuch", "?action=simulate&action=simulate", "?action="):
+        message = rig.post(f"/v1/policies/alice{query}", {}, 400)["error"]["message"]
+        assert "action" in message
+    rig.post("/v1/policies/nosuch?action=simulate", {"query": "p(x)", "sequence": "", "action_policy": "action"}, 404)
+
+
+def test_values_survive_the_whole_way(rig: Rig) -> None:
+    values = [None, True, False, 1, 1.5, -3, 10**30, "", "1", "true", "\U0001f600", 'a"b\\c', "line\nbreak", "\u0000"]
+    rig.push_source("values", {"t": ["n", "v"]})
+    rig.push("values", "t", [[n, value] for n, value in enumerate(values)])
+    rig.policy("reader", "copy(n, v) :- values:t(n, v)", "same(n, m) :- values:t(n, v), values:t(m, v), n != m")
+    answer = rig.client.get("/v1/policies/reader/tables/copy/rows").data
+    assert [row["data"][1] for row in json.loads(answer)["results"]] == values
+    assert rig.rows("reader", "same") == []
+
+
+def test_a_large_table_is_ordered_and_whole(rig: Rig) -> None:
+    rig.push_source("large", {"t": ["a", "b"]})
+    rig.push("large", "t", [[n % 97, f"v{n}"] for n in range(20_000)])
+    rows = rig.rows("large", "t")
+    assert len(rows) == 20_000
+    assert rows == sorted(rows)
