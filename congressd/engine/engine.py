@@ -310,8 +310,8 @@ class Engine:
             wanted = dict.fromkeys(rows)
             self._expect(table, wanted)
             held = self._live.rows(table)
-            removed = [row for row in held if row not in wanted]
-            added = [row for row in wanted if row not in held]
+            removed = held.keys() - wanted.keys()
+            added = wanted.keys() - held.keys()
             if removed or added:
                 changes[table] = (removed, added)
         if changes:

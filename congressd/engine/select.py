@@ -69,7 +69,9 @@ def _columns(storage: Storage, given: Columns) -> Columns | None:
     """The index to use: the one over all given columns, or a unique one over some, or a new one."""
     if given in storage.indexes:
         return given
-    usable = [columns for columns, index in storage.indexes.items() if index.unique and set(columns) <= set(given)]
+    usable = [
+        columns for columns, index in list(storage.indexes.items()) if index.unique and set(columns) <= set(given)
+    ]
     if usable:
         return usable[0]
     return given if len(storage.indexes) < MOST_INDEXES else None

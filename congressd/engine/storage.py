@@ -175,8 +175,8 @@ class Storage:
         """The index over these columns, built at the first request."""
         found = self.indexes.get(columns)
         if found is None:
-            found = Index(columns, self.rows)
-            self.indexes[columns] = found
+            # A reader and the writer may both build it; compiled rules must hold the one that is kept up.
+            found = self.indexes.setdefault(columns, Index(columns, self.rows))
         return found
 
     def add(self, rows: dict[Row, int]) -> bool:
