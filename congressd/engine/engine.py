@@ -14,15 +14,16 @@ from typing import Final
 
 from congressd.engine.explain import Derivation, explain
 from congressd.engine.failures import Failures, RuleFailures
-from congressd.engine.live import Published, Relation, fitting
+from congressd.engine.live import Published, Relation
+from congressd.engine.lookup import is_shallow, look_up
 from congressd.engine.maintain import LiveTables
-from congressd.engine.plan import Mode, Purpose
-from congressd.engine.program import NOW, Node, is_projection
+from congressd.engine.program import NOW, is_projection
 from congressd.engine.propagate import Propagation
 from congressd.engine.select import Pattern, select
-from congressd.engine.simulate import ActionTheory, Simulated, Simulation, Step, unbound
+from congressd.engine.simulate import Simulated, Simulation, Step
 from congressd.engine.storage import Storage
-from congressd.language.core import Atom, Literal, Rule, Table, Variable
+from congressd.engine.theory import ActionTheory, unbound
+from congressd.language.core import Atom, Rule, Table, Variable
 from congressd.model.clock import Clock, SystemClock
 from congressd.model.tables import TableChange, TableSchema
 from congressd.model.values import Row
@@ -163,14 +164,15 @@ class Engine:
                 return select(relation.published, pattern)
         if not live.program.defines(table):
             return []
-        if pattern.values and self._shallow(table):
-            if self._write.acquire(blocking=not self._writing_rows()):
+        if pattern.values and is_shallow(live, table):
+            # While rows change, the published state and the program fit together; while rules change, only then.
+            if self._write.acquire(blocking=self._rules_change):
                 try:
-                    return self._look_up(table, pattern)
+                    return look_up(live, self._published, table, pattern)
                 finally:
                     self._write.release()
             with live.mutex:
-                return self._look_up(table, pattern)
+                return look_up(live, self._published, table, pattern)
         with self._write:
             self._hold(table)
             return select(live.relations[table].published, pattern)
@@ -356,38 +358,6 @@ class Engine:
         table = self._asked.pop(rule)
         self._queried.pop(table, None)
         self.change_rules(remove=[Rule(Atom(table, rule.head.args), rule.body, rule.policy)])
-
-    def _writing_rows(self) -> bool:
-        return not self._rules_change
-
-    def _shallow(self, table: Table) -> bool:
-        """Whether the rules of a table read only tables that are held, so that a look-up is short."""
-        live = self._live
-        for node in tuple(live.program.rules.get(table, ())):
-            for item in node.rule.body:
-                if not isinstance(item, Literal):
-                    continue
-                read = item.atom.table
-                if read not in live.relations and (live.program.defines(read) or read in live.virtual):
-                    return False
-        return True
-
-    def _look_up(self, table: Table, pattern: Pattern) -> list[Row]:
-        """The matching rows of a table that is not held, from its rules and the indexes of what they read."""
-        program = self._live.program
-        out: dict[Row, int] = {row: 1 for row in tuple(program.facts.get(table, ())) if pattern.matches(row)}
-        purpose = Purpose(Mode.SELECT, bound=tuple(pattern.values))
-        given = tuple(pattern.values.values())
-        for node in tuple(program.rules.get(table, ())):
-            compiled = fitting(self._published, node, purpose)
-            containers = [container.resolve(self._published) for container in compiled.containers]
-            compiled.function(given, out, 1, self._unreported(node), *containers, *compiled.static)
-        return [row for row in out if pattern.matches(row)]
-
-    @staticmethod
-    def _unreported(node: Node) -> Callable[..., None]:
-        """Failures in a look-up concern rows that were asked for only; maintained rules report theirs."""
-        return lambda *failure: None
 
 
 def _shape(schema: TableSchema | None) -> object:

@@ -10,7 +10,7 @@ A step is one statement of the sequence, a rule for each of its heads:
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -18,11 +18,12 @@ from congressd.engine.failures import Failures, RuleFailures
 from congressd.engine.live import Runner
 from congressd.engine.maintain import LiveTables
 from congressd.engine.overlay import Overlay
-from congressd.engine.plan import Mode, Purpose, variables_of
+from congressd.engine.plan import Mode, Purpose
 from congressd.engine.program import is_fact, row_of
 from congressd.engine.select import Pattern
+from congressd.engine.theory import ActionTheory, fact, ground, is_effect, unbound, values
 from congressd.language.check import rule_key
-from congressd.language.core import Atom, BodyItem, Constant, Literal, Rule, Table, Variable
+from congressd.language.core import Atom, Constant, Literal, Rule, Table, Variable
 from congressd.model.errors import CongressError
 from congressd.model.values import Row, Value, literal, sorted_rows
 
@@ -39,20 +40,6 @@ class Simulated:
     result: tuple[str, ...]
     trace: tuple[str, ...]
     failures: tuple[RuleFailures, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class ActionTheory:
-    """What actions do: the rules and facts of one policy, and the policy whose tables its unqualified names mean."""
-
-    policy: str
-    rules: tuple[Rule, ...] = ()
-
-    @property
-    def actions(self) -> frozenset[Value]:
-        """The names that the policy declares by ``action("name")``."""
-        table = Table(self.policy, "action")
-        return frozenset(row_of(rule)[0] for rule in self.rules if is_fact(rule) and rule.head.table == table)
 
 
 class Simulation:
@@ -175,10 +162,10 @@ class Simulation:
                     changes[table] = (gone, come)
                 continue
             facts = self._overlay.program.facts.get(table, {})
-            add += [_fact(table, row) for row, present in rows.items() if present and row not in facts]
+            add += [fact(table, row) for row, present in rows.items() if present and row not in facts]
             for row, present in rows.items():
                 if not present:
-                    remove += [_fact(table, row)] * facts.get(row, 0)
+                    remove += [fact(table, row)] * facts.get(row, 0)
         if changes:
             self._overlay.change_rows(changes).run()
         if add or remove:
@@ -195,7 +182,7 @@ class Simulation:
         self._flush()
         calls: list[list[Atom]] = []
         for bindings in self._bindings(step[0]):
-            calls.append([_ground(rule.head, bindings, self._invent) for rule in step])
+            calls.append([ground(rule.head, bindings, self._invent) for rule in step])
         for call in calls:
             self._call(call)
 
@@ -203,24 +190,25 @@ class Simulation:
         """Let one action happen: its atom and options hold while its effects are computed, then the effects do."""
         theory = self._theory.policy
         happening = [
-            _fact(Table(theory, atom.table.name) if atom.table.policy == self._policy else atom.table, _values(atom))
+            fact(Table(theory, atom.table.name) if atom.table.policy == self._policy else atom.table, values(atom))
             for atom in call
         ]
-        entered = [rule for rule in map(self._rewritten, self._theory.rules) if not _is_effect(rule)]
+        rules = self._theory.rules_about(self._policy)
+        entered = [rule for rule in rules if not is_effect(rule)]
         entered = [rule for rule in entered if not unbound(rule) and not self._known(rule)]
         self._change([*entered, *happening], [])
         effects: dict[bool, list[tuple[Table, Row]]] = {True: [], False: []}
         results: list[Row] = []
-        for rule in map(self._rewritten, self._theory.rules):
+        for rule in rules:
             table = rule.head.table
-            if _is_effect(rule):
+            if is_effect(rule):
                 target = replace(table, name=table.name[:-1])
-                rows = [_values(_ground(rule.head, each, self._invent)) for each in self._bindings(rule)]
+                rows = [values(ground(rule.head, each, self._invent)) for each in self._bindings(rule)]
                 effects[table.name[-1] == "+"] += [(target, row) for row in rows]
             elif table == Table(theory, "result"):
-                results += [_values(_ground(rule.head, each, self._invent)) for each in self._bindings(rule)]
+                results += [values(ground(rule.head, each, self._invent)) for each in self._bindings(rule)]
         self._change([], [*happening, *self._results])
-        self._results = [_fact(Table(self._policy, "result"), row) for row in dict.fromkeys(results)]
+        self._results = [fact(Table(self._policy, "result"), row) for row in dict.fromkeys(results)]
         self._change(self._results, [])
         for insert in (False, True):
             for target, row in effects[insert]:
@@ -232,23 +220,6 @@ class Simulation:
         if is_fact(rule):
             return row_of(rule) in self._overlay.program.facts.get(rule.head.table, {})
         return any(node.origin == rule for node in self._overlay.program.rules.get(rule.head.table, ()))
-
-    def _rewritten(self, rule: Rule) -> Rule:
-        """A rule of the action policy, with the tables that it does not define meaning those of the queried policy."""
-        theory = self._theory.policy
-        own = {each.head.table for each in self._theory.rules if not _is_effect(each)}
-        own |= {Table(theory, str(name)) for name in self._theory.actions}
-
-        def meant(table: Table) -> Table:
-            return replace(table, policy=self._policy) if table.policy == theory and table not in own else table
-
-        def rewritten(item: BodyItem) -> BodyItem:
-            if not isinstance(item, Literal):
-                return item
-            return replace(item, atom=replace(item.atom, table=meant(item.atom.table)))
-
-        head = replace(rule.head, table=meant(rule.head.table)) if _is_effect(rule) else rule.head
-        return replace(rule, head=head, body=tuple(map(rewritten, rule.body)))
 
     def _invent(self) -> Constant:
         """A value for what an action makes up, such as the id of a server that it creates."""
@@ -305,7 +276,7 @@ class Simulation:
         parts = []
         for item in rule.body:
             if isinstance(item, Literal):
-                atom = _ground(item.atom, bindings, lambda: Variable("_1"))
+                atom = ground(item.atom, bindings, lambda: Variable("_1"))
                 text = self._text(atom.table, ()).removesuffix("()") + f"({', '.join(map(str, atom.args))})"
                 parts.append(f"not {text}" if item.negated else text)
             else:
@@ -314,46 +285,10 @@ class Simulation:
                     for arg in item.args
                 )
                 parts.append(str(replace(item, args=args)))
-        return (
-            f"{self._text(rule.head.table, _values(_ground(rule.head, bindings, self._invent)))} :- {', '.join(parts)}"
-        )
+        return f"{self._text(rule.head.table, values(ground(rule.head, bindings, self._invent)))} :- {', '.join(parts)}"
 
     def _note(self, text: str) -> None:
         self._trace.append(f"RT    : ** Simulate: {text}")
-
-
-def _fact(table: Table, row: Row) -> Rule:
-    return Rule(Atom(table, tuple(map(Constant, row))), (), table.policy)
-
-
-def _is_effect(rule: Rule) -> bool:
-    return rule.head.table.name[-1] in "+-"
-
-
-def unbound(rule: Rule) -> list[Variable]:
-    """Head variables that the body does not bind."""
-    bound: set[str] = set().union(*map(variables_of, rule.body)) if rule.body else set()
-    return [arg for arg in rule.head.args if isinstance(arg, Variable) and arg.name not in bound]
-
-
-def _ground(atom: Atom, bindings: dict[str, Value], otherwise: Callable[[], Constant | Variable]) -> Atom:
-    """An atom with its variables replaced; the same unbound variable gets the same stand-in within the atom."""
-    stand_ins: dict[str, Constant | Variable] = {}
-    args: list[Constant | Variable] = []
-    for arg in atom.args:
-        if isinstance(arg, Constant):
-            args.append(arg)
-        elif arg.name in bindings:
-            args.append(Constant(bindings[arg.name]))
-        else:
-            if arg.name not in stand_ins:
-                stand_ins[arg.name] = otherwise()
-            args.append(stand_ins[arg.name])
-    return Atom(atom.table, tuple(args))
-
-
-def _values(atom: Atom) -> Row:
-    return tuple(arg.value for arg in atom.args if isinstance(arg, Constant))
 
 
 def _marked(texts: Iterable[str], sign: str) -> list[str]:

@@ -9,7 +9,7 @@ from collections.abc import Collection, Hashable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from congressd.engine.simulate import ActionTheory
+from congressd.engine.theory import ActionTheory
 from congressd.language import core, syntax
 from congressd.language.check import check_query, check_step
 from congressd.language.parser import parse_query, parse_sequence

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
-from congressd.engine.simulate import ActionTheory
+from congressd.engine.theory import ActionTheory
 from congressd.language import core
 from congressd.language.catalog import ACTION, DATASOURCE
 from congressd.language.check import Checked, check_query, check_rule, check_step, rule_key
