@@ -42,7 +42,7 @@ def cli(context: click.Context, endpoint: str, token: str, timeout: float, form:
 @click.command()
 @click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
 def completion(shell: str) -> None:
-    """The script that makes SHELL complete the words of this command.
+    """Print what makes SHELL complete words.
 
     Example: eval "$(congress completion bash)"
     """

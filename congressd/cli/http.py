@@ -125,6 +125,6 @@ class Service:
 def _sentence(status: int, reason: str, answer: object) -> str:
     match answer:
         case {"error": {"message": str() as message}}:
-            return message
+            return message.replace("::", ": ", 1)  # Congress' mark between summary and detail
         case _:
             return f"the service answered {status} {reason}"

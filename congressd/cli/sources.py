@@ -217,7 +217,9 @@ def driver_show(client: Client, name: str) -> None:
 @click.command()
 @verb
 def status(client: Client) -> None:
-    """Whether the service is ready, and the state of every policy and source.
+    """The state of service, policies, sources.
+
+    Ends with exit code 6 if the service is not ready.
 
     Example: congress status
     """

@@ -93,7 +93,9 @@ def query(client: Client, policy_name: str, text: str, exit_code: bool) -> None:
 def simulate(
     client: Client, policy_name: str, text: str, sequence: str, action_policy: str, delta: bool, trace: bool
 ) -> None:
-    """What QUERY would answer after the changes of SEQUENCE. Nothing is changed.
+    """What QUERY would answer after changes.
+
+    The changes of SEQUENCE, such as 'p+(1) p-(2)', are made in a copy; nothing real is changed.
 
     Example: congress simulate security 'error(x, why)' 'cloud:servers-("web-1", "ada")' --delta
     """
@@ -115,9 +117,9 @@ def simulate(
 @click.argument("values", metavar="[VALUE]...", nargs=-1)
 @verb
 def explain(client: Client, policy_name: str, table_name: str, values: tuple[str, ...]) -> None:
-    """Why the rows of a table hold: the rules and the rows that they come from.
+    """Why the rows of a table hold.
 
-    With VALUEs, only the rows that contain all of them.
+    Shows the rules and the rows that they come from. With VALUEs, only the rows that contain all of them.
 
     Example: congress explain security error web-1
     """
@@ -143,7 +145,9 @@ def explain(client: Client, policy_name: str, table_name: str, values: tuple[str
 def violations(
     client: Client, policies: tuple[str, ...], tables: tuple[str, ...], watch: bool, exit_code: bool
 ) -> None:
-    """What is wrong now: the rows of the table `error` of every policy, or of those named.
+    """What is wrong now, by policy.
+
+    Shows the rows of the table `error` of every policy that has one, or of those named.
 
     \b
     Example: congress violations

@@ -32,9 +32,10 @@ _files = click.argument("files", nargs=-1, required=True, type=click.Path(exists
 @click.option("--strict", is_flag=True, help="Warnings count as errors.")
 @verb
 def check(client: Client, files: tuple[Path, ...], schema_files: tuple[Path, ...], service: bool, strict: bool) -> None:
-    """Check policy FILES (YAML, or rules in .congress and .dl) as if they were loaded together.
+    """Find mistakes in policy FILES.
 
-    Finds errors of syntax, unsafe variables, recursion over all files, unknown builtins and, with --schema or
+    The files (YAML, or rules in .congress and .dl) are checked as if they were loaded together. Finds errors of
+    syntax, unsafe variables, recursion over all files, unknown builtins and, with --schema or
     --service, unknown tables and columns. Nothing is sent. Ends with exit code 1 if there are errors.
 
     Example: congress check security.congress --service
@@ -65,9 +66,10 @@ def check(client: Client, files: tuple[Path, ...], schema_files: tuple[Path, ...
 @click.option("--diff", "mode", flag_value="diff", help="Show what would change; exit code 1 if anything.")
 @click.option("--write", "mode", flag_value="write", help="Change the files in place.")
 def fmt(files: tuple[Path, ...], mode: str | None) -> None:
-    """Lay out policy FILES in the one style; comments are kept. Without an option, print the result.
+    """Lay out policy FILES in the one style.
 
-    In YAML the rules that are written as blocks (`rule: |`) are laid out, everything else stays as it is.
+    Comments are kept. Without an option the result is printed. In YAML the rules that are written as blocks
+    (`rule: |`) are laid out, everything else stays as it is.
 
     \b
     Example: congress fmt security.congress --diff

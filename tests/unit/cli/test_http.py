@@ -1,6 +1,7 @@
 """The conversation with a service, against a real HTTP server that plays one."""
 
 import json
+import socket
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -100,9 +101,10 @@ def test_something_other_than_json_is_no_service_of_ours(player: Player) -> None
         Service(player.endpoint).get("v1")
 
 
-def test_nobody_listening_is_told_with_what_to_do(player: Player) -> None:
-    endpoint = player.endpoint
-    player.server_close()
+def test_nobody_listening_is_told_with_what_to_do() -> None:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        endpoint = f"http://127.0.0.1:{probe.getsockname()[1]}"
     with pytest.raises(UnreachableError, match=r"Connection refused\. Is the service running"):
         Service(endpoint).get("v1")
 

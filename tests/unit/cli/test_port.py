@@ -27,7 +27,7 @@ def test_a_taken_port_is_told_with_its_owner_and_a_way_out() -> None:
     assert "--port" in str(caught.value)
 
 
-@pytest.mark.parametrize("host", ["192.0.2.1", "no.such.host.invalid"])
+@pytest.mark.parametrize("host", ["192.0.2.1", "300.0.0.1"])
 def test_an_address_of_elsewhere_is_told(host: str) -> None:
     with pytest.raises(StartError, match="not an address of this machine"):
         check_free(host, 1789)

@@ -1,6 +1,7 @@
 """docs/cli.md and the help texts."""
 
 import inspect
+import re
 import shlex
 from collections.abc import Iterator
 from pathlib import Path
@@ -53,3 +54,11 @@ def test_examples_are_understood(path: str, words: list[str], tmp_path: Path, mo
             Path(name.replace("*", "all")).touch()
     with ALL[path].make_context(path, words):
         pass
+
+
+@pytest.mark.parametrize("page", ["README.md", *(f"docs/{path.name}" for path in (CHECKOUT / "docs").glob("*.md"))])
+def test_links_between_pages_lead_somewhere(page: str) -> None:
+    text = (CHECKOUT / page).read_text(encoding="utf-8")
+    for target in re.findall(r"\]\(([^)#]+)[^)]*\)", text):
+        if "://" not in target:
+            assert ((CHECKOUT / page).parent / target).exists(), f"{page} links to {target}"
