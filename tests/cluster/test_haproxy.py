@@ -1,0 +1,264 @@
+"""The real HAProxy with our template, before backends that die, drain and hang."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+import threading
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.haproxy import HAProxy, Server, free_port, render, render_and_start
+
+pytestmark = pytest.mark.haproxy
+
+BACKEND = Path(__file__).with_name("backend.py")
+
+
+class Backend:
+    """One backend process; ``start`` again after it was killed."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.port = free_port()
+        self.start()
+
+    def start(self) -> None:
+        self.process = subprocess.Popen([sys.executable, str(BACKEND), self.name, str(self.port)])
+
+    def kill(self) -> None:
+        self.process.kill()
+        self.process.wait()
+
+    def post(self, path: str) -> None:
+        _call(f"http://127.0.0.1:{self.port}{path}", data=b"")
+
+    def line(self, check: Backend | None = None) -> Server:
+        return Server(self.name, self.port, check.port if check else 0)
+
+
+@pytest.fixture
+def backends() -> Iterator[list[Backend]]:
+    made = [Backend(name) for name in ("one", "two", "three")]
+    yield made
+    for backend in made:
+        backend.kill()
+
+
+Start = Callable[..., HAProxy]
+
+
+@pytest.fixture
+def start(tmp_path: Path) -> Iterator[Start]:
+    running: list[HAProxy] = []
+
+    def new(pes: list[Backend], databases: list[Server] | None = None, **variables: object) -> HAProxy:
+        running.append(render_and_start(tmp_path, [pe.line() for pe in pes], databases or [], **variables))
+        running[-1].wait_up(*(f"pe/{pe.name}" for pe in pes))
+        return running[-1]
+
+    yield new
+    for haproxy in running:
+        haproxy.stop()
+
+
+def _call(url: str, data: bytes | None = None, timeout: float = 20) -> str:
+    with urllib.request.urlopen(urllib.request.Request(url, data=data), timeout=timeout) as answer:
+        return str(answer.read().decode())
+
+
+class Load:
+    """Calls in the background, ``rate`` a second at most, until left; what failed is in ``failures``."""
+
+    def __init__(self, url: str, threads: int = 4) -> None:
+        self.answers: list[str] = []
+        self.failures: list[str] = []
+        self._url = url
+        self._ended = threading.Event()
+        self._threads = [threading.Thread(target=self._run) for _ in range(threads)]
+
+    def _run(self) -> None:
+        while not self._ended.wait(0.004) and len(self.answers) < 20_000:
+            try:
+                self.answers.append(_call(self._url))
+            except (OSError, urllib.error.URLError) as error:
+                self.failures.append(str(error))
+
+    def __enter__(self) -> Load:
+        for thread in self._threads:
+            thread.start()
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self._ended.set()
+        for thread in self._threads:
+            thread.join(30)
+
+    def wait_for(self, more: int) -> None:
+        """Wait until so many more calls were answered."""
+        wanted, until = len(self.answers) + more, time.monotonic() + 30
+        while len(self.answers) < wanted:
+            assert time.monotonic() < until, f"only {len(self.answers)} answers; {self.failures[:3]}"
+            time.sleep(0.01)
+
+
+def test_a_killed_backend_fails_no_get(start: Start, backends: list[Backend]) -> None:
+    haproxy = start(backends)
+    with Load(f"{haproxy.url}/name") as load:
+        load.wait_for(100)
+        for backend in backends[:2]:
+            backend.kill()
+            haproxy.wait_down(f"pe/{backend.name}")
+            load.wait_for(100)
+            backend.start()
+            haproxy.wait_up(f"pe/{backend.name}")
+            load.wait_for(50)
+    assert load.failures == []
+    assert set(load.answers) == {"one", "two", "three"}
+
+
+def test_a_get_that_runs_on_a_backend_when_it_dies_is_answered_by_another(
+    start: Start, backends: list[Backend]
+) -> None:
+    haproxy = start(backends[:2])
+    results: list[str] = []
+    thread = threading.Thread(target=lambda: results.append(_call(f"{haproxy.url}/slow/1")))
+    thread.start()
+    first = haproxy.busy()
+    _named(first, backends).kill()
+    thread.join(20)
+    assert results == [{"pe/one": "two", "pe/two": "one"}[first]]
+
+
+def _named(server: str, backends: list[Backend]) -> Backend:
+    return next(backend for backend in backends if server == f"pe/{backend.name}")
+
+
+def test_a_post_that_may_have_been_carried_out_is_not_repeated(start: Start, backends: list[Backend]) -> None:
+    haproxy = start(backends)
+    failed: list[int] = []
+
+    def post() -> None:
+        try:
+            _call(f"{haproxy.url}/slow/2", data=b"x")
+        except urllib.error.HTTPError as error:
+            failed.append(error.code)
+
+    thread = threading.Thread(target=post)
+    thread.start()
+    busy = _named(haproxy.busy(), backends)
+    busy.kill()
+    thread.join(20)
+    assert failed == [502]
+    others = [backend for backend in backends if backend is not busy]
+    assert [_call(f"http://127.0.0.1:{backend.port}/posts") for backend in others] == ["0", "0"]
+
+
+def test_a_backend_that_drains_finishes_what_it_has_begun_and_gets_nothing_new(
+    start: Start, backends: list[Backend]
+) -> None:
+    haproxy = start(backends[:1])
+    results: list[str] = []
+    thread = threading.Thread(target=lambda: results.append(_call(f"{haproxy.url}/slow/3")))
+    thread.start()
+    haproxy.busy()
+    backends[0].post("/ready/no")
+    haproxy.wait_down("pe/one")
+    with pytest.raises(urllib.error.HTTPError) as refused:
+        _call(f"{haproxy.url}/name")
+    assert refused.value.code == 503
+    assert refused.value.headers["Retry-After"] == "2"
+    assert b'"error_code": 503' in refused.value.read()
+    thread.join(20)
+    assert results == ["one"]
+
+
+def test_a_rolling_restart_of_backends_that_drain_fails_nothing(start: Start, backends: list[Backend]) -> None:
+    haproxy = start(backends)
+    with Load(f"{haproxy.url}/name") as load:
+        for backend in backends:
+            backend.post("/ready/no")
+            haproxy.wait_down(f"pe/{backend.name}")
+            backend.kill()
+            backend.start()
+            haproxy.wait_up(f"pe/{backend.name}")
+    assert load.failures == []
+
+
+def test_reloads_lose_nothing(start: Start, backends: list[Backend]) -> None:
+    haproxy = start(backends)
+    with Load(f"{haproxy.url}/name") as load:
+        for number in range(5):
+            haproxy.reload(haproxy_maxconn=3000 + number)
+            load.wait_for(30)
+    assert load.failures == []
+
+
+def test_answers_503_take_no_backend_out(start: Start, backends: list[Backend]) -> None:
+    haproxy = start(backends)
+    for _ in range(30):
+        with pytest.raises(urllib.error.HTTPError):
+            _call(f"{haproxy.url}/refused")
+    assert {haproxy.states()[f"pe/{backend.name}"] for backend in backends} == {"UP"}
+
+
+def test_the_database_has_one_writer_and_it_is_the_first_that_is_synced(start: Start, backends: list[Backend]) -> None:
+    checks = [Backend("check-one"), Backend("check-two")]
+    try:
+        lines = [backend.line(check) for backend, check in zip(backends, checks, strict=False)]
+        haproxy = start([], lines)
+        haproxy.wait_up("db/one", "db/two")
+        writer = f"http://127.0.0.1:{haproxy.db_port}/name"
+        assert {_call(writer) for _ in range(10)} == {"one"}
+        checks[0].kill()
+        haproxy.wait_down("db/one")
+        assert {_call(writer) for _ in range(10)} == {"two"}
+        checks[0].start()
+        haproxy.wait_up("db/one")
+        assert {_call(writer) for _ in range(10)} == {"one"}
+    finally:
+        for check in checks:
+            check.kill()
+
+
+def test_figures_and_statistics(start: Start, backends: list[Backend]) -> None:
+    haproxy = start(backends)
+    assert 'haproxy_server_status{proxy="pe",server="one",state="UP"} 1' in _call(f"{haproxy.figures}/metrics")
+    assert "Statistics Report" in _call(f"{haproxy.figures}/")
+
+
+def test_tls(start: Start, backends: list[Backend], tmp_path: Path) -> None:
+    both = tmp_path / "api.pem"
+    key, certificate = tmp_path / "key.pem", tmp_path / "crt.pem"
+    request = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=localhost"]
+    names = ["-addext", "subjectAltName=IP:127.0.0.1", "-keyout", str(key), "-out", str(certificate)]
+    subprocess.run([*request, *names], check=True, capture_output=True)
+    both.write_text(certificate.read_text() + key.read_text())
+    haproxy = start(backends, haproxy_api_certificate=str(both))
+    address = haproxy.url.replace("http://", "https://")
+    command = ["curl", "-sS", "--max-time", "10", "--cacert", str(certificate), "-i", f"{address}/name"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert "200" in done.stdout.splitlines()[0]
+    assert "strict-transport-security" in done.stdout.lower()
+    assert "x-seen: https" in done.stdout.lower()
+
+
+def test_a_hung_backend_is_taken_out(start: Start, backends: list[Backend]) -> None:
+    haproxy = start(backends)
+    backends[0].process.send_signal(signal.SIGSTOP)
+    try:
+        haproxy.wait_down("pe/one")
+        assert {_call(f"{haproxy.url}/name") for _ in range(10)} == {"two", "three"}
+    finally:
+        backends[0].process.send_signal(signal.SIGCONT)
+    haproxy.wait_up("pe/one")
+
+
+def test_without_databases_there_is_no_database_frontend() -> None:
+    assert "listen db" not in render()
