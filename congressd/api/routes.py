@@ -95,7 +95,7 @@ ROUTES: Final = (
         "/v1/policies/<policy>/rules",
         rules.create,
         "author",
-        'add a rule; or several, as {"rules": [...]}, taken or refused as one',
+        'add a rule; or several, as `{"rules": [...]}`, taken or refused as one',
         body=bodies.RULE_OR_RULES,
     ),
     Route(
@@ -136,7 +136,7 @@ ROUTES: Final = (
         "/v1/data-sources/<source>",
         sources.replace,
         "operator",
-        "change a data source; a secret given as <hidden> stays as it is",
+        "change a data source; a secret given as `<hidden>` stays as it is",
         body=bodies.SOURCE_PATCH,
     ),
     Route(

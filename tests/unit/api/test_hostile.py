@@ -152,9 +152,7 @@ def test_a_method_that_is_not_there_is_told_with_those_that_are(rig: Rig, method
     assert known <= set(response.headers["Allow"].split(", "))
 
 
-@pytest.mark.parametrize(
-    "path", ["/nosuch", "/v1/nosuch", "/v1/policies/", "/v2", "/v1/policies/a/b/c/d", "/%ff"]
-)
+@pytest.mark.parametrize("path", ["/nosuch", "/v1/nosuch", "/v1/policies/", "/v2", "/v1/policies/a/b/c/d", "/%ff"])
 @pytest.mark.parametrize("method", ["GET", "POST", "DELETE"])
 def test_an_address_that_is_not_there_is_told_in_the_same_shape(rig: Rig, path: str, method: str) -> None:
     response = rig.client.open(path, method=method)

@@ -42,7 +42,9 @@ def test_a_push_alone_can_be_asked_for() -> None:
     assert parse_token("doc=/7") == Token(0, {"doc": Position(push=7)})
 
 
-@pytest.mark.parametrize("text", ["x", "policy=a", "nova=1", "nova=1.", "policy=-1", "doc=/x", "é=1.1", "policy=1;doc=/7"])
+@pytest.mark.parametrize(
+    "text", ["x", "policy=a", "nova=1", "nova=1.", "policy=-1", "doc=/x", "é=1.1", "policy=1;doc=/7"]
+)
 def test_text_that_is_no_token_is_refused_with_the_part_that_is_wrong(text: str) -> None:
     with pytest.raises(CongressError, match="Congress-At-Least"):
         parse_token(text)
