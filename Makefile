@@ -17,11 +17,13 @@ $(VENV)/bin/python:
 	@tools/make-venv "$(PYTHON)" "$(VENV)"
 
 $(STAMP): $(VENV)/bin/python setup.py
-	$(VENV)/bin/pip install --quiet --disable-pip-version-check -e '.[cluster]'
+	@echo 'installing congressd into $(VENV): about a minute'
+	@$(VENV)/bin/pip install --quiet --disable-pip-version-check -e .
 	@touch $@
 
 $(VENV)/.developer: $(STAMP)
-	$(VENV)/bin/pip install --quiet --disable-pip-version-check -e '.[dev]'
+	@echo 'installing what tests and checks need'
+	@$(VENV)/bin/pip install --quiet --disable-pip-version-check -e '.[dev]'
 	@touch $@
 
 dev: $(VENV)/.developer   ## .venv with what tests and checks need too

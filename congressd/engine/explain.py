@@ -67,20 +67,18 @@ def lines(derivation: Derivation, limit: int = 10_000) -> list[str]:
     """The explanation as indented text; a derivation that was shown already is named only."""
     shown: set[int] = set()
     out: list[str] = []
-    stack: list[tuple[int, Derivation]] = [(0, derivation)]
+    stack: list[tuple[int, Derivation | str]] = [(0, derivation)]
     while stack and len(out) < limit:
         depth, each = stack.pop()
         indent = "| " * depth
-        if id(each) in shown and each.rule:
-            out.append(f"{indent}{each} (see above)")
-            continue
-        shown.add(id(each))
-        if each.rule is None:
+        if isinstance(each, str) or each.rule is None:
             out.append(f"{indent}{each}")
-            continue
-        out.append(f"{indent}{each} by {each.rule}")
-        out += [f"{indent}| {condition}" for condition in each.conditions]
-        stack += [(depth + 1, premise) for premise in reversed(each.premises)]
+        elif id(each) in shown:
+            out.append(f"{indent}{each} (see above)")
+        else:
+            shown.add(id(each))
+            out.append(f"{indent}{each} by {' '.join((each.rule.text or str(each.rule)).split())}")
+            stack += [(depth + 1, below) for below in reversed((*each.premises, *each.conditions))]
     return out
 
 
