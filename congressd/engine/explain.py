@@ -78,7 +78,8 @@ def lines(derivation: Derivation, limit: int = 10_000) -> list[str]:
         else:
             shown.add(id(each))
             out.append(f"{indent}{each} by {' '.join((each.rule.text or str(each.rule)).split())}")
-            stack += [(depth + 1, below) for below in reversed((*each.premises, *each.conditions))]
+            below: list[Derivation | str] = [*each.premises, *each.conditions]
+            stack += [(depth + 1, item) for item in reversed(below)]
     return out
 
 
