@@ -5,6 +5,7 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Iterator
 
+from congressd.config.brokers import broker_urls
 from congressd.config.options import Settings
 
 
@@ -12,6 +13,7 @@ def problems_across(settings: Settings) -> Iterator[str]:
     """One sentence for each rule that ``settings`` break."""
     yield from _lease(settings)
     yield from _access(settings)
+    yield from _bus(settings)
 
 
 def _lease(settings: Settings) -> Iterator[str]:
@@ -34,6 +36,13 @@ def _access(settings: Settings) -> Iterator[str]:
             f"`none`, so everybody who reaches the port could change everything. Bind to 127.0.0.1, "
             f"or say serve_everybody = true if that is what you want."
         )
+
+
+def _bus(settings: Settings) -> Iterator[str]:
+    try:
+        broker_urls(settings.bus.url)
+    except ValueError as error:
+        yield f"[bus]/url {error}"
 
 
 def is_loopback(host: str) -> bool:

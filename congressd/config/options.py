@@ -64,8 +64,15 @@ class Default:
     log_level: str = option(
         "INFO",
         "The least severe message that is logged: by `congressd serve` to `congressd.log` in data_dir, and from "
-        "WARNING on also to the terminal.",
+        "WARNING on also to the terminal; by `congressd pe` and `congressd dsd` to standard error. These two read it "
+        "again on SIGHUP.",
         choices=("DEBUG", "INFO", "WARNING", "ERROR"),
+    )
+    node: str = option("", "Name of this machine, which no other node of the cluster may have. Empty: its host name.")
+    run_dir: str = option(
+        "",
+        "Directory of the PID files and control sockets of `congressd pe` and `congressd dsd`. Empty: what systemd "
+        "names, else /run/congressd.",
     )
 
 
@@ -78,6 +85,19 @@ class Database:
         "SQLAlchemy URL, such as mysql+pymysql://congress:password@db.example.org/congress. "
         "Empty: the SQLite file `congressd.db` in data_dir.",
         congress="[database]/connection",
+        secret=True,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Bus:
+    """What `congressd pe` and `congressd dsd` are joined by."""
+
+    url: str = option(
+        "",
+        "The nodes of the RabbitMQ cluster, each by its own address: "
+        "rabbit://user:password@host1:5672,user:password@host2:5672/virtual_host.",
+        congress="[DEFAULT]/transport_url",
         secret=True,
     )
 
@@ -102,6 +122,13 @@ class Pe:
         minimum=0.1,
         congress="[DEFAULT]/datasource_sync_period",
     )
+    drain_time: float = option(
+        3.0,
+        "Seconds for which `congressd pe` says that it is not ready, and still takes calls, before it stops: as long "
+        "as the load balancer in front of it needs to notice.",
+        minimum=0,
+        maximum=60,
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +145,12 @@ class Dsd:
     )
     poll_timeout: float = option(60.0, "Seconds after which a poll of a source is given up.", minimum=0.1)
     poll_threads: int = option(16, "Sources that are polled at the same time.", minimum=1, maximum=1000)
+    when_lost: str = option(
+        "exit",
+        "What `congressd dsd` does when it had to stop publishing because its lease ended or another node took over: "
+        "`exit`, so that whoever supervises it may start it again, or `standby`, until it is told to be active.",
+        choices=("exit", "standby"),
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +159,7 @@ class Settings:
 
     default: Default = Default()
     database: Database = Database()
+    bus: Bus = Bus()
     api: Api = Api()
     pe: Pe = Pe()
     dsd: Dsd = Dsd()
@@ -137,7 +171,7 @@ CONGRESS_ONLY = frozenset(
     for group, names in {
         "DEFAULT": "max_simultaneous_requests tcp_keepalive tcp_keepidle api_workers api_paste_config drivers "
         "disabled_drivers custom_driver_endpoints replicated_policy_engine policy_library_path tempdir "
-        "fatal_exception_format_errors transport_url enable_execute_action debug log_file log_dir "
+        "fatal_exception_format_errors enable_execute_action debug log_file log_dir "
         "use_syslog use_stderr syslog_log_facility logging_context_format_string",
         "dse": "bus_id ping_timeout long_timeout time_to_resub execute_action_retry execute_action_retry_timeout",
         "json_ingester": "enable config_path config_reusables_path db_connection",

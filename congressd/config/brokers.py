@@ -1,0 +1,37 @@
+"""The nodes of the RabbitMQ cluster as one text: Congress' transport URL, and what becomes of it. Pure."""
+
+from __future__ import annotations
+
+from typing import Final
+from urllib.parse import urlsplit
+
+_EXAMPLE: Final = "rabbit://user:password@host1:5672,user:password@host2:5672/virtual_host"
+
+
+def broker_urls(text: str) -> tuple[str, ...]:
+    """One ``amqp://user:password@host:port/virtual_host`` for each host; none for an empty text.
+
+    Without a virtual host it is ``/``, RabbitMQ's own default. Raises ValueError with a sentence that does not
+    repeat the text, since it holds passwords.
+    """
+    if not text:
+        return ()
+    whole = urlsplit(text)
+    if whole.scheme not in ("rabbit", "amqp"):
+        raise ValueError(f"begins with {text.partition(':')[0][:20]!r}; it must be like {_EXAMPLE}")
+    if whole.query or whole.fragment:
+        raise ValueError(f"has something after ? or #, which is not understood; it must be like {_EXAMPLE}")
+    path = whole.path if len(whole.path) > 1 else "//"
+    return tuple(f"amqp://{_place(number, part)}{path}" for number, part in enumerate(whole.netloc.split(","), 1))
+
+
+def _place(number: int, text: str) -> str:
+    """``user:password@host:port``, with the usual port if none is given."""
+    try:
+        part = urlsplit(f"//{text}")
+        port = part.port or 5672
+    except ValueError:
+        raise ValueError(f"has a port that is none in its host number {number}; it must be like {_EXAMPLE}") from None
+    if not part.hostname or part.username is None or part.password is None:
+        raise ValueError(f"lacks user, password or name of its host number {number}; it must be like {_EXAMPLE}")
+    return text if part.port else f"{text}:{port}"
