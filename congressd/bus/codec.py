@@ -34,7 +34,8 @@ _HEADER: Final = struct.Struct("!4sc16sIIQI")
 _MAGIC: Final = b"cgb1"
 _BATCH: Final = b"b"
 _HEARTBEATS: Final = b"h"
-_SAMPLE: Final = 256  # rows looked at to see whether a column repeats its values
+_SAMPLE: Final = 8  # one row in so many is looked at to see whether a column repeats its values
+_FEW: Final = 2048  # of fewer rows all are looked at
 _SMALL: Final = 16  # shorter columns are not worth an index
 _MOST_UNPACKED: Final = 4 << 30  # bytes: a whole that claims to unpack to more is not believed
 
@@ -52,7 +53,7 @@ def _pack_column(column: Sequence[Value]) -> _PackedColumn:
         raise TypeError(f"a row holds a {next(iter(kinds - _VALUE_TYPES)).__name__}, which is not a value")
     if len(column) < _SMALL or float in kinds:  # 1, 1.0, 0.0 and -0.0: equal values that are not the same
         return [list(column)]
-    sample = column[:: len(column) // _SAMPLE + 1]
+    sample = column if len(column) < _FEW else column[::_SAMPLE]
     if 2 * len(set(sample)) > len(sample):
         return [list(column)]
     values = list(dict.fromkeys(column))

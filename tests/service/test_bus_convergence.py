@@ -92,7 +92,8 @@ def test_every_policy_engine_node_ends_with_what_the_active_datasource_node_hold
         rabbitmq.pause()
         traffic.wait(3)
         rabbitmq.resume()
-        traffic.wait(200)
+        wait_for(lambda: all(end.connected for end in publishers), "the publishers to be back")
+        wait_for(lambda: all(end.connected for end in subscribers), "the subscribers to be back")
         nodes["active"] = new
         traffic.wait(300)
         traffic.stop()
@@ -104,4 +105,4 @@ def test_every_policy_engine_node_ends_with_what_the_active_datasource_node_hold
             assert receiver.rows == new.rows
             assert all(rows == history[position] for position, rows in receiver.held)
             assert receiver.held[-1][0] == new.position > Position(2, 0)
-            assert receiver.receivers.dropped[DropReason.OLD_EPOCH] > 0
+        assert receivers[0].receivers.dropped[DropReason.OLD_EPOCH] > 0
