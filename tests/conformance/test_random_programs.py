@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from hypothesis import HealthCheck, note, settings
+import pytest
+from hypothesis import HealthCheck, Phase, note, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from congressd.engine import live
 from congressd.engine.engine import KEEP_SECONDS, Engine
-from congressd.language.core import Atom, Rule, Table
+from congressd.language.core import Atom, Constant, Rule, Table
 from congressd.model.tables import TableChange
 from congressd.model.values import Row, sorted_rows
 from tests.conformance import programs
@@ -57,13 +58,13 @@ class EngineAgainstOracle(RuleBasedStateMachine):
 
     @initialize(
         eager=st.booleans(),
-        snapshots=st.lists(programs.snapshots(), max_size=3),
-        rules=st.lists(programs.rules(), max_size=8),
+        contents=st.fixed_dictionaries({source: programs.contents(source) for source in programs.SOURCES}),
+        rules=st.lists(programs.rules(), min_size=8, max_size=20),
     )
-    def start(self, eager: bool, snapshots: list[tuple[str, dict[str, list[Row]]]], rules: list[Rule]) -> None:
+    def start(self, eager: bool, contents: dict[str, dict[str, list[Row]]], rules: list[Rule]) -> None:
         """An eager run asks for every table after every step, so that all are maintained all the time."""
         self.eager = eager
-        for source, tables in snapshots:
+        for source, tables in contents.items():
             self.replace((source, tables))
         self.add(rules)
 
@@ -103,6 +104,17 @@ class EngineAgainstOracle(RuleBasedStateMachine):
     @rule(atom=programs.atoms())
     def query(self, atom: Atom) -> None:
         self.compare(atom)
+
+    @rule(table=st.sampled_from(list(programs.TABLES)), number=st.integers(0, 50), given=st.integers(1, 7))
+    def look_up(self, table: Table, number: int, given: int) -> None:
+        """Ask for one row that is there, by some of its columns."""
+        rows = sorted_rows(self.oracle.query(programs.whole(table)))
+        if rows:
+            row = rows[number % len(rows)]
+            free = programs.whole(table).args
+            self.compare(
+                Atom(table, tuple(Constant(row[at]) if given >> at & 1 else term for at, term in enumerate(free)))
+            )
 
     @rule(question=programs.questions())
     def evaluate(self, question: Rule) -> None:
@@ -165,8 +177,15 @@ def same(rows: Sequence[Row], wanted: Sequence[Row]) -> bool:
 
 
 SETTINGS: Any = settings(
-    max_examples=150, stateful_step_count=12, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+    max_examples=150,
+    stateful_step_count=12,
+    deadline=None,
+    phases=[Phase.explicit, Phase.reuse, Phase.generate, Phase.shrink],
+    suppress_health_check=[HealthCheck.too_slow],
 )
+
+#: Hypothesis may take five minutes to make a failure small.
+pytestmark = pytest.mark.timeout(900)
 
 TestEngine = EngineAgainstOracle.TestCase
 TestEngine.settings = SETTINGS
