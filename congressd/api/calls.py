@@ -53,7 +53,8 @@ class Call:
 class Answer:
     """The status, the JSON body (``bytes`` are sent as they are) and headers of an answer.
 
-    ``token`` is the consistency token if it is more than the policy revision; ``stale`` names sources without rows.
+    ``token`` is the consistency token if it is more than the policy revision; ``stale`` names sources without rows,
+    or whose rows may be out of date.
     """
 
     body: Any

@@ -51,6 +51,7 @@ def readyz(service: Service, _call: Call) -> Answer:
         "missing": list(readiness.missing),
         "revision": readiness.revision,
         "sources": readiness.sources,
+        "bus": readiness.bus,
         **service.labels,
     }
     return Answer(document, 200 if readiness.ready else 503)

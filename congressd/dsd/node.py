@@ -34,6 +34,7 @@ from congressd.store.keys import Keys
 log = logging.getLogger(__name__)
 
 FORGET_PERIOD: Final = 3600.0  #: seconds between removals of expired idempotency keys
+RELEASE_TIME: Final = 1.0  #: seconds that the database has to take a lease back
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +58,7 @@ class DatasourceNode:
     """One datasource node. Thread-safe.
 
     ``on_lost`` is called, on a thread of the node, with a sentence when the node has stopped publishing by itself.
+    ``turned`` is called at every turn of the node's work loop, about once a second.
     """
 
     def __init__(
@@ -69,6 +71,7 @@ class DatasourceNode:
         drivers: Drivers | None = None,
         clock: Clock | None = None,
         on_lost: Callable[[str], None] | None = None,
+        turned: Callable[[], None] = lambda: None,
     ) -> None:
         self.settings = settings or NodeSettings()
         self._database = database
@@ -76,6 +79,9 @@ class DatasourceNode:
         self._control = control
         self._clock = clock or SystemClock()
         self._on_lost = on_lost
+        self._turned = turned
+        self.refused = 0  #: writes that the database refused, since another node has taken over
+        self.database_error: str | None = None  #: why the database could not be used when that was last tried
         self._scheduler = Scheduler(self.settings.threads, self.settings.poll_timeout)
         means = Means(
             database,
@@ -109,6 +115,24 @@ class DatasourceNode:
         lease = self._lease
         return None if lease is None else lease.epoch
 
+    @property
+    def revision(self) -> int:
+        """The revision of the configuration that the sources are made of."""
+        return self._snapshot.revision
+
+    @property
+    def sources(self) -> int:
+        """How many sources are enabled."""
+        return len(self._roster.names())
+
+    def failing(self) -> list[str]:
+        """The names of the sources of which something cannot be read. Never waits."""
+        return self._roster.failing()
+
+    def published_at(self) -> float | None:
+        """When the last batch was published, in monotonic seconds; None if none was. Never waits."""
+        return self._roster.published_at()
+
     def start(self) -> None:
         """Become a standby: read the configuration and follow it. Raises CongressError if the database is away."""
         self._sync()
@@ -140,12 +164,16 @@ class DatasourceNode:
                 return epoch
 
     def deactivate(self) -> None:
-        """Stop polling and publishing, and stand by."""
+        """Stop polling and publishing, and stand by; the lease is given back, so that nobody waits for its end."""
         with self._lock:
             self._lost = False
-            if self._lease is not None:
-                log.info("node=%s epoch=%d stands by", self.settings.node, self._lease.epoch)
+            lease = self._lease
             self._rest()
+        if lease is not None:
+            log.info("node=%s epoch=%d stands by", self.settings.node, lease.epoch)
+            releasing = threading.Thread(target=self._release, args=(lease,), name="dsd-release", daemon=True)
+            releasing.start()
+            releasing.join(RELEASE_TIME)  # a database that hangs shall not hold us up
 
     def stop(self, timeout: float = 3.0) -> None:
         """Stop everything, within about ``timeout`` seconds. Publisher and control are the caller's to close."""
@@ -224,6 +252,7 @@ class DatasourceNode:
                     self._forget_keys()
                     forget_at = self._clock.monotonic() + FORGET_PERIOD
             except CongressError as error:
+                self.database_error = error.detail
                 log.warning("node=%s cannot follow the database: %s", self.settings.node, error)
             except Exception:  # a thread that must not end: the next look may succeed
                 log.exception("node=%s failed to follow the database", self.settings.node)
@@ -233,6 +262,7 @@ class DatasourceNode:
         with self._syncing:
             old = self._snapshot
             changes = self._database.read(lambda session: policies.changes_since(session, old.revision))
+            self.database_error = None
             if changes is None or old.revision == 0:
                 self._snapshot = self._database.read(policies.load, causal=True)
             elif changes:
@@ -270,6 +300,7 @@ class DatasourceNode:
     def _beat(self) -> None:
         """The thread that sends heartbeats, and looks after the lease while the database does not answer."""
         while not self._stopped.wait(self.settings.heartbeat_period):
+            self._turned()
             lease = self._lease
             self._scheduler.tend()
             if lease is None:
@@ -292,8 +323,10 @@ class DatasourceNode:
             try:
                 self._renew(lease, until)
             except epochs.StaleEpoch as error:
+                self.refused += 1
                 self._lose(lease, str(error))
             except CongressError as error:
+                self.database_error = error.detail
                 log.warning("node=%s epoch=%d cannot renew its lease: %s", self.settings.node, lease.epoch, error)
             except Exception:  # a thread that must not end: there may be time for another try
                 log.exception("node=%s epoch=%d failed to renew its lease", self.settings.node, lease.epoch)
@@ -305,6 +338,14 @@ class DatasourceNode:
             lambda session: epochs.renew(session, ROLE, lease.epoch, self.settings.node, until),
             deadline=max(0.5, lease.left(self._clock.monotonic())),
         )
+
+    def _release(self, lease: Lease) -> None:
+        try:
+            self._database.run(
+                lambda session: epochs.release(session, ROLE, lease.epoch, self.settings.node), deadline=RELEASE_TIME
+            )
+        except CongressError as error:
+            log.warning("node=%s epoch=%d cannot give its lease back: %s", self.settings.node, lease.epoch, error)
 
     def _lose(self, lease: Lease, reason: str) -> None:
         """Stop publishing, unless a newer epoch has begun here meanwhile."""

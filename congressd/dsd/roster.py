@@ -55,6 +55,18 @@ class Roster:
         """Where the streams are."""
         return [beat for source in list(self._sources.values()) if (beat := source.heartbeat()) is not None]
 
+    def failing(self) -> list[str]:
+        """The names of the sources of which something could not be read when it was last tried. Never waits."""
+        facts = {name: source.facts for name, source in list(self._sources.items())}
+        return sorted(name for name, fact in facts.items() if fact.error is not None or fact.table_errors)
+
+    def published_at(self) -> float | None:
+        """When the last batch of any source was published, in monotonic seconds. Never waits."""
+        return max(
+            (at for source in list(self._sources.values()) if (at := source.facts.published_at) is not None),
+            default=None,
+        )
+
     def wake(self, source: Source) -> None:
         """Have a source do its work now."""
         self._scheduler.wake(source)

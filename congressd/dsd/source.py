@@ -146,5 +146,7 @@ class Source(ABC):
         except CongressError as error:
             self.facts.unconfirmed += 1
             log.warning("source=%s sequence=%d is not confirmed by the bus: %s", self.name, batch.sequence, error)
+        else:
+            self.facts.published_at = self._means.clock.monotonic()
         if to is None:
             self.facts.updates += 1

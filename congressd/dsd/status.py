@@ -26,6 +26,7 @@ class Facts:
     busy_since: float | None = None
     updates: int = 0
     unconfirmed: int = 0  #: batches that the bus did not confirm
+    published_at: float | None = None  #: when the last batch was published, in monotonic seconds
 
     def failed(self, now: float, error: str) -> None:
         """The attempt failed as a whole."""

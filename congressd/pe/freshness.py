@@ -87,9 +87,12 @@ class Freshener:
         return self._promised.keys().isdisjoint(sources) and self._interest.holds(sources)
 
     def stale(self, sources: Collection[str]) -> tuple[str, ...]:
-        """The sources of which no rows are held."""
+        """The sources of which no rows are held, or only such as may be out of date."""
+        if not sources:
+            return ()
         position = self._holder.progress.position
-        return tuple(name for name in sorted(sources) if position(name) is None)
+        silent = self._interest.silent(sources)
+        return tuple(name for name in sorted(sources) if name in silent or position(name) is None)
 
     def _keep_promise(self, source: str) -> None:
         promised = self._promised.get(source)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Final
 
 from congressd.model.clock import Clock
@@ -55,6 +55,10 @@ class Interest:
             position(name) is not None and (name in self._read or self._asked.get(name, oldest) > oldest)
             for name in sources
         )
+
+    def silent(self, sources: Collection[str]) -> Collection[str]:
+        """Those of ``sources`` whose rows may be out of date; see `Streams.silent`."""
+        return self._streams.silent(sources)
 
     def update(self) -> None:
         """Look again at what rules read and what was asked for; to be called after every new revision."""

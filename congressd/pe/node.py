@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -45,6 +46,7 @@ class Readiness:
     missing: tuple[str, ...] = ()
     revision: int = 0
     sources: dict[str, str] = field(default_factory=dict)  #: of the sources that are held or wanted, their state
+    bus: str = "connected"  #: or since when, and why, batches cannot arrive
 
 
 class PolicyEngineNode:
@@ -64,8 +66,12 @@ class PolicyEngineNode:
         clock: Clock | None = None,
         sync_period: float = 10.0,
         patience: Patience | None = None,
+        turned: Callable[[], None] = lambda: None,
     ) -> None:
-        """``sync_period``: seconds between looks at the revision log without a notice."""
+        """``sync_period``: seconds between looks at the revision log without a notice.
+
+        ``turned`` is called at every turn of the node's work loop, about once a second.
+        """
         self._clock = clock or SystemClock()
         self.engine = Engine(self._clock)
         self.holder = Holder(self.engine, self._clock, lambda record: self.sources.known_tables(record))
@@ -80,6 +86,7 @@ class PolicyEngineNode:
         self.sources = Sources(self.holder, writer, self.interest, control, drivers, keys, self._clock)
         self.queries = Queries(self.holder, self.freshener)
         self.pushes = Pushes(database, self.holder, self.freshener, self.sources, control, self._clock)
+        self._turned = turned
         self._complete = False  # the system's policies exist
         self._was_ready = False
         self._draining = False
@@ -114,7 +121,10 @@ class PolicyEngineNode:
             self._ticker.join(max(0.1, end - self._clock.monotonic()))
 
     def readiness(self) -> Readiness:
-        """Whether this node may take calls. Once it was ready only draining ends that."""
+        """Whether this node may take calls. Once it was ready only draining ends that.
+
+        Being cut off from the bus does not: if all nodes are, old rows that are marked as such are better than none.
+        """
         missing = []
         if self._draining:
             missing.append("draining: this node is about to stop")
@@ -129,12 +139,13 @@ class PolicyEngineNode:
             missing += [f"source {name}: no rows yet" for name, state in states.items() if state == "waiting"]
         ready = not missing
         self._was_ready = self._was_ready or ready
-        return Readiness(ready, tuple(missing), self.revision, states)
+        return Readiness(ready, tuple(missing), self.revision, states, self.streams.connection())
 
     def _run(self) -> None:
         """Let time pass for the engine, and make the policies that always exist."""
         expire_at = self._clock.monotonic() + EXPIRE
         while True:
+            self._turned()
             try:
                 if self.holder.loaded and not self._complete:
                     self.policies.ensure_system_policies()

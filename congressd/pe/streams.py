@@ -7,14 +7,15 @@ reach the sink on the subscriber's one thread, in order.
 from __future__ import annotations
 
 import logging
+import math
 import threading
 from collections import deque
 from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Final
 
 from congressd.bus.control import Control
-from congressd.bus.receiver import Action, Apply, AskReason, AskSnapshot, Patience, Receivers, Replace
-from congressd.bus.streams import StreamEvent, Subscriber
+from congressd.bus.receiver import Action, Apply, AskReason, AskSnapshot, Drop, Patience, Receivers, Replace
+from congressd.bus.streams import BatchArrived, Disconnected, Heartbeat, Resync, StreamEvent, Subscriber
 from congressd.model.clock import Clock
 from congressd.model.errors import CongressError
 from congressd.model.tables import Batch
@@ -23,6 +24,7 @@ LOG = logging.getLogger(__name__)
 
 ASK_TIMEOUT: Final = 5.0  #: seconds for the datasource node to take a request for a snapshot
 LONGEST_SLEEP: Final = 5.0  #: seconds after which the asking thread looks again, whatever the receivers say
+SILENCE: Final = 10.0  #: seconds without a batch or heartbeat after which the rows of a source may be out of date
 
 #: Takes a batch, and whether it replaces what is held. Called on one thread.
 Sink = Callable[[Batch, bool], None]
@@ -42,6 +44,9 @@ class Streams:
         self._lock = threading.Lock()
         self._wake = threading.Condition(self._lock)
         self._asks: deque[AskSnapshot] = deque()
+        self._heard: dict[str, float] = {}  # when each source's publisher was last heard of
+        self._cut: tuple[float, str] | None = (clock.monotonic(), "not connected yet")  # since when, and why
+        self.applied_at: float | None = None  #: when the last batch was applied, in monotonic seconds
         self._stopped = False
         self._asker = threading.Thread(target=self._run, name="pe-streams", daemon=True)
 
@@ -78,7 +83,21 @@ class Streams:
     @property
     def connected(self) -> bool:
         """Whether batches can arrive."""
-        return self._subscriber.connected
+        return self._subscriber.connected and self._cut is None
+
+    def connection(self) -> str:
+        """``connected``, or for how long batches cannot arrive, and why."""
+        cut = self._cut
+        if cut is None:
+            return "connected"
+        return f"cut off for {self._clock.monotonic() - cut[0]:.0f} s: {cut[1]}"
+
+    def silent(self, sources: Collection[str]) -> Collection[str]:
+        """Those of ``sources`` whose rows may be out of date, since nobody has said for a while that they are not."""
+        if self._cut is not None:
+            return sources
+        oldest = self._clock.monotonic() - SILENCE
+        return [name for name in sources if self._heard.get(name, -math.inf) < oldest]
 
     def counters(self) -> dict[str, int]:
         """What happened so far, for metrics: by ``dropped_<reason>``, ``asked_<reason>`` and the subscriber's names."""
@@ -92,8 +111,10 @@ class Streams:
 
     def _on_event(self, event: StreamEvent) -> None:
         with self._wake:
-            actions = self._receivers.on(event, self._clock.monotonic())
+            now = self._clock.monotonic()
+            actions = self._receivers.on(event, now)
             self._ask(actions)
+            self._note(event, now, dropped=any(isinstance(action, Drop) for action in actions))
         for action in actions:
             match action:
                 case Apply(batch):
@@ -101,9 +122,22 @@ class Streams:
                 case Replace(batch):
                     self._take(batch, replace=True)
 
+    def _note(self, event: StreamEvent, now: float, *, dropped: bool) -> None:
+        """Note whether, and from whom, something is heard."""
+        match event:
+            case BatchArrived(batch) if not dropped:
+                self._heard[batch.source] = now
+            case Heartbeat(source) if not dropped:
+                self._heard[source] = now
+            case Resync():
+                self._cut = None
+            case Disconnected(reason):
+                self._cut = (now, reason)
+
     def _take(self, batch: Batch, *, replace: bool) -> None:
         try:
             self._sink(batch, replace)
+            self.applied_at = self._clock.monotonic()
         except Exception:
             LOG.exception(
                 "source=%s epoch=%d sequence=%d: the batch cannot be applied; asking for a snapshot",

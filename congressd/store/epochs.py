@@ -29,6 +29,7 @@ class StaleEpoch(CongressError):  # noqa: N818  # "stale" is the error
 
 
 DSD: Final = "dsd"  #: the role of the active datasource node
+RELEASED: Final = 0  #: the end of a lease that its holder gave back
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,11 +63,24 @@ def take_epoch(session: Session, role: str, node: str, now_ms: int) -> int:
 
 
 def renew(session: Session, role: str, epoch: int, node: str, until: int) -> None:
-    """Prolong the lease to ``until`` (ms since 1970). For `Database.run`. Raises StaleEpoch."""
+    """Prolong the lease to ``until`` (ms since 1970). For `Database.run`.
+
+    Raises StaleEpoch, also when the lease was given back.
+    """
     table = models.Epoch
     mine = update(table).where(table.role == role, table.epoch == epoch, table.node == node)
-    if not matched(session, mine.values(lease_until=until)):
+    if not matched(session, mine.where(table.lease_until != RELEASED).values(lease_until=until)):
         raise StaleEpoch(role, epoch)
+
+
+def release(session: Session, role: str, epoch: int, node: str) -> bool:
+    """Give the lease back, so that a successor need not wait for its end; False if somebody has the role already.
+
+    For `Database.run`; to be called only when the node has stopped acting and publishing.
+    """
+    table = models.Epoch
+    mine = update(table).where(table.role == role, table.epoch == epoch, table.node == node)
+    return bool(matched(session, mine.values(lease_until=RELEASED)))
 
 
 def guard(session: Session, role: str, epoch: int) -> None:

@@ -118,3 +118,18 @@ def test_timers_that_leave_two_more_tries_are_allowed(timers: tuple[float, float
 def test_timers_that_do_not_are_refused_with_their_sum(timers: tuple[float, float, float], said: str) -> None:
     with pytest.raises(CongressError, match=said):
         epochs.check_lease(*timers)
+
+
+def test_a_lease_that_was_given_back_is_over(database: Database) -> None:
+    def release(epoch: int, node: str) -> bool:
+        return database.run(lambda session: epochs.release(session, DSD, epoch, node))
+
+    old = take(database)
+    assert release(old, "one")
+    holder = database.read(lambda session: epochs.holder(session, DSD))
+    assert holder is not None
+    assert holder.lease_until == epochs.RELEASED
+    with pytest.raises(StaleEpoch):
+        database.run(lambda session: epochs.renew(session, DSD, old, "one", NOW + 9000))
+    assert take(database, "two") > old
+    assert not release(old, "one")
