@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterable
 from typing import Any, Protocol
 
 from gunicorn.app.base import BaseApplication
+from gunicorn.arbiter import Arbiter
 from gunicorn.http.errors import LimitRequestHeaders, LimitRequestLine, ParseException
 from gunicorn.workers.gthread import ThreadWorker
 
@@ -44,6 +45,9 @@ class Running(Protocol):
     def drain(self) -> None:
         """Say "not ready" from now on; running and new requests are still answered. Must not block."""
 
+    def reload(self) -> None:
+        """SIGHUP came: read again what may change while the process runs."""
+
     def stop(self, timeout: float) -> None:
         """Stop the threads and close what is open, within ``timeout`` seconds."""
 
@@ -58,6 +62,7 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no types
         super().__init__(*args, **kwargs)
         self._running = 0
         self._count = threading.Lock()
+        self._leaving = False
 
     def handle_request(self, req: Any, conn: Any) -> Any:
         with self._count:
@@ -68,16 +73,26 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no types
             with self._count:
                 self._running -= 1
 
-    def handle_exit(self, sig: int, frame: Any) -> None:
-        if self.alive:
+    def init_signals(self) -> None:
+        super().init_signals()
+        signal.signal(signal.SIGHUP, self.handle_hangup)
+
+    def handle_hangup(self, _sig: int, _frame: Any) -> None:
+        """SIGHUP, handed on by the parent."""
+        threading.Thread(target=self.app.reload, name="reload", daemon=True).start()
+
+    def handle_exit(self, _sig: int, _frame: Any) -> None:
+        if not self._leaving:
+            self._leaving = True
             self.app.drain()
             threading.Thread(target=self._leave, name="leave", daemon=True).start()
-        super().handle_exit(sig, frame)
 
     def _leave(self) -> None:
-        """End the process when no request runs, after a moment for those that are on their way."""
+        """Drain, then end the process when no request runs, after a moment for those that are on their way."""
         end = time.monotonic() + self.cfg.graceful_timeout - STOP_TIME
         pause = threading.Event()
+        pause.wait(self.app.drain_time)
+        super().handle_exit(signal.SIGTERM, None)
         pause.wait(min(LINGER, max(0.0, end - time.monotonic())))
         while self._running and time.monotonic() < end:
             pause.wait(0.01)
@@ -102,8 +117,24 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no types
             self.log.debug("the client was gone before the answer")
 
 
+class _Parent(Arbiter):  # type: ignore[misc]  # gunicorn has no types
+    """gunicorn's parent process without what does not fit one worker that holds a state.
+
+    gunicorn itself answers SIGHUP by starting the worker anew, and other signals by starting more of them.
+    """
+
+    def handle_hup(self) -> None:
+        self.kill_workers(signal.SIGHUP)
+
+    def handle_ttin(self) -> None:
+        """There is one worker."""
+
+    handle_ttou = handle_usr2 = handle_winch = handle_ttin
+
+
 class _Application(BaseApplication):  # type: ignore[misc]  # gunicorn has no types
-    def __init__(self, build: Callable[[], Running], options: dict[str, Any]) -> None:
+    def __init__(self, build: Callable[[], Running], drain_time: float, options: dict[str, Any]) -> None:
+        self.drain_time = drain_time
         self._build = build
         self._options = options
         self._running: Running | None = None
@@ -119,9 +150,16 @@ class _Application(BaseApplication):  # type: ignore[misc]  # gunicorn has no ty
         self._running.start()
         return self._running.app
 
+    def run(self) -> None:
+        _Parent(self).run()
+
     def drain(self) -> None:
         if self._running is not None:
             self._running.drain()
+
+    def reload(self) -> None:
+        if self._running is not None:
+            self._running.reload()
 
     def leave(self) -> None:
         """Stop the service and end the process; does not return. Otherwise Python would wait for idle threads."""
@@ -142,13 +180,15 @@ def serve(
     *,
     threads: int = 8,
     graceful: float = 3.0,
+    drain: float = 0.0,
     ready: Callable[[], None] | None = None,
 ) -> None:
     """Serve until SIGTERM or SIGINT; ends by SystemExit with 0, or not 0 if the service could not be started.
 
-    ``build`` is called in the worker process; ``graceful`` is how many seconds running requests may take to finish,
-    after which their connections are cut; the whole stop takes at most `STOP_TIME` (and up to a second of rounding)
-    longer. ``ready`` is called in the worker once the port is listened on and the service was started.
+    ``build`` is called in the worker process. After SIGTERM the service says for ``drain`` seconds that it is not
+    ready, and still takes calls, so that a load balancer sees it; then running requests have ``graceful`` seconds to
+    finish, after which their connections are cut; the whole stop takes at most `STOP_TIME` (and up to a second of
+    rounding) longer. ``ready`` is called in the worker once the port is listened on and the service was started.
     """
     application: _Application
 
@@ -172,16 +212,17 @@ def serve(
         "worker_class": Worker,
         "threads": threads,
         "worker_connections": 1000 + threads,
-        "graceful_timeout": math.ceil(graceful + STOP_TIME),  # gunicorn takes whole seconds only
+        "graceful_timeout": math.ceil(drain + graceful + STOP_TIME),  # gunicorn takes whole seconds only
         "keepalive": 75,
         "timeout": 60,
         "limit_request_line": _LONGEST_LINE,
         "limit_request_field_size": 0,
         "worker_tmp_dir": "/dev/shm" if os.path.isdir("/dev/shm") else None,
         "loglevel": "warning",
+        "control_socket_disable": True,  # it could start and stop workers behind our back
         "post_fork": post_fork,
         "post_worker_init": post_worker_init,
         "worker_exit": worker_exit,
     }
-    application = _Application(build, options)
+    application = _Application(build, drain, options)
     application.run()

@@ -105,6 +105,9 @@ class AllInOne:
         """Be not ready from now on."""
         self._pe.drain()
 
+    def reload(self) -> None:
+        """There is nothing that is read again while the service runs."""
+
     def stop(self, timeout: float) -> None:
         """Stop both nodes within about ``timeout`` seconds."""
         self._dsd.stop(timeout / 2)
