@@ -16,34 +16,40 @@ if TYPE_CHECKING:
 RuleKey: TypeAlias = tuple[str, str]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class TableUse:
     """What all rules together say about one table of a policy or source, by rule.
 
     ``heads`` are the numbers of arguments of the rules that define the table, ``uses`` those of the bodies that read
-    it (None where arguments are given by column), ``names`` the columns' names that heads of variables suggest.
-    Filled by one `congressd.pe.draft.Draft`, and never changed once it is part of an image.
+    it (None where arguments are given by column), ``names`` the names that heads of variables suggest for the columns,
+    with the time at which the rule was made. Filled by one `congressd.pe.draft.Draft`, and never changed once it was
+    read: what it says must not depend on the order in which rules came, so that all nodes understand them alike.
     """
 
     heads: dict[RuleKey, int | None] = field(default_factory=dict)
     uses: dict[RuleKey, int | None] = field(default_factory=dict)
-    names: dict[RuleKey, tuple[str, ...]] = field(default_factory=dict)
+    names: dict[RuleKey, tuple[float, tuple[str, ...]]] = field(default_factory=dict)
+    _shape: tuple[int | None, tuple[str, ...] | None] | None = field(default=None, init=False, compare=False)
 
     @property
     def arity(self) -> int | None:
-        """The number of columns by the first rule that defines the table, else by the first that reads it."""
-        for arities in (self.heads, self.uses):
-            for arity in arities.values():
-                if arity is not None:
-                    return arity
-        return None
+        """The number of columns by the rules that define the table, else by that which reads the most of it."""
+        return self._known()[0]
 
     @property
     def columns(self) -> tuple[str, ...] | None:
-        """The names of the columns by the first rule that has them, if it has as many as the table."""
-        for names in self.names.values():
-            return names if len(names) == self.arity else None
-        return None
+        """The names of the columns by the oldest rule that has some, if it has as many as the table."""
+        return self._known()[1]
+
+    def _known(self) -> tuple[int | None, tuple[str, ...] | None]:
+        if self._shape is None:
+            arities = [each for each in self.heads.values() if each is not None]
+            arities = arities or [each for each in self.uses.values() if each is not None]
+            arity = max(arities, default=None)
+            oldest = min(((at, key, names) for key, (at, names) in self.names.items()), default=None)
+            names = None if oldest is None or len(oldest[2]) != arity else oldest[2]
+            self._shape = (arity, names)
+        return self._shape
 
 
 class ImageCatalog:

@@ -16,7 +16,7 @@ from congressd.language.parser import parse_rule
 from congressd.model.errors import CongressError
 from congressd.model.tables import TableSchema
 from congressd.pe.catalog import ImageCatalog, RuleKey, TableUse
-from congressd.pe.forms import Form, TableName, form_of
+from congressd.pe.forms import TableName, form_of
 from congressd.pe.policyset import Image, Plan, RuleImage, RuleState
 from congressd.store.changes import (
     Change,
@@ -145,7 +145,7 @@ class Draft:
             head = self._own_use((form.head.policy, form.head.name))
             head.heads[key] = form.arity
             if form.names is not None:
-                head.names[key] = form.names
+                head.names[key] = (rule.record.created_at, form.names)
         for mention in form.body:
             self._own_use(mention.table).uses[key] = mention.arity
 
@@ -236,10 +236,11 @@ class Draft:
         return readers
 
     def _check_arities(self, touched: set[TableName], before: ImageCatalog) -> None:
-        """Refuse to define a table with another number of columns than rules that stay already read it with."""
-        for policy, name in touched:
+        """Refuse to give a table another number of columns than that with which rules that stay read it."""
+        sources = {record.name for record in self._sources.values()}
+        for policy, name in touched if self._written else ():
             use = self._tables.get(policy, {}).get(name)
-            if use is None or policy in self._schemas or before.arity(policy, name) in (None, use.arity):
+            if use is None or policy in sources or before.arity(policy, name) in (None, use.arity):
                 continue
             for key, arity in use.uses.items():
                 if key not in self._written and arity is not None and use.arity is not None and arity != use.arity:
@@ -270,23 +271,21 @@ class Draft:
     def _understand(self, rule: RuleImage, catalog: ImageCatalog, strict: bool, written: bool) -> RuleImage:
         if strict and written and catalog.policy_kind(rule.policy) == DATASOURCE:
             raise CongressError("rule_not_permitted", f"{rule.policy!r} is a data source")
-        reason = self._lacks(rule.form, catalog)
-        if reason is None:
-            try:
-                checked = check_rule(rule.record.rule, rule.policy, catalog, rule.record.id)
-            except CongressError as error:
-                if strict and not _waits(error):
-                    self._refuse(rule, written, error)
-                reason = error.detail
-            else:
-                return replace(
-                    rule,
-                    state=RuleState.ACTIVE,
-                    rule=checked.rule,
-                    key=rule_key(checked.rule),
-                    reason="",
-                    warnings=checked.warnings,
-                )
+        try:
+            checked = check_rule(rule.record.rule, rule.policy, catalog, rule.record.id)
+        except CongressError as error:
+            if strict and not _waits(error):
+                self._refuse(rule, written, error)
+            reason = error.detail
+        else:
+            return replace(
+                rule,
+                state=RuleState.ACTIVE,
+                rule=checked.rule,
+                key=rule_key(checked.rule),
+                reason="",
+                warnings=checked.warnings,
+            )
         return replace(
             rule,
             state=RuleState.WAITING,
@@ -310,16 +309,6 @@ class Draft:
                 f"longer: {error.detail}",
                 error.data,
             ) from None
-
-    def _lacks(self, form: Form, catalog: ImageCatalog) -> str | None:
-        """Why a rule must wait: another one gives a table of a source with no known schema other columns."""
-        for mention in form.body:
-            policy, name = mention.table
-            if catalog.policy_kind(policy) == DATASOURCE and not self._schemas.get(policy):
-                known = catalog.arity(policy, name)
-                if mention.arity is not None and known is not None and known != mention.arity:
-                    return f"the schema of the data source {policy!r} is not known yet"
-        return None
 
     def _shown(self, key: RuleKey) -> str:
         rule = self._rules[key[0]][key[1]]
