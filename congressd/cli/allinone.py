@@ -15,13 +15,9 @@ from congressd.api.service import Service
 from congressd.bus.inprocess import InProcessBus
 from congressd.cli import example as example_cloud
 from congressd.cli import greeting, port
-from congressd.cli.datadir import DATABASE, KEY, LOG_FILE, claim
+from congressd.cli.datadir import DATABASE, LOG_FILE, claim
 from congressd.config.options import Settings
-from congressd.datasources.catalogue import DriverCatalogue
-from congressd.datasources.registry import load_drivers
-from congressd.dsd.lease import LeaseTimes
-from congressd.dsd.node import DatasourceNode, NodeSettings
-from congressd.pe.node import PolicyEngineNode
+from congressd.daemon import wiring
 from congressd.store import keys, migrate
 from congressd.store.database import Database
 
@@ -36,8 +32,7 @@ def serve(settings: Settings, *, example: bool) -> None:
     directory = directory.resolve()
     _log(settings.default.log_level, directory / LOG_FILE)
     port.check_free(settings.default.bind_host, settings.default.bind_port)
-    key_path = Path(settings.default.encryption_key_path or directory)
-    secret = keys.load(key_path / KEY if key_path.is_dir() else key_path, create=True)
+    secret = keys.load(wiring.key_file(settings.default.encryption_key_path or str(directory)), create=True)
     url = settings.database.connection or f"sqlite:///{directory / DATABASE}"
     database = Database(url)
     migrate.upgrade(database)
@@ -63,31 +58,10 @@ class AllInOne:
         self._publisher = self._bus.publisher()
         self._subscriber = self._bus.subscriber()
         self._controls = (self._bus.control(), self._bus.control())
-        drivers = load_drivers()
-        dsd = settings.dsd
-        self._dsd = DatasourceNode(
-            self._database,
-            self._publisher,
-            self._controls[0],
-            secret,
-            NodeSettings(
-                node="all-in-one",
-                lease=LeaseTimes(dsd.lease, dsd.renew_period, dsd.lease_margin),
-                sync_period=dsd.sync_period,
-                poll_timeout=dsd.poll_timeout,
-                threads=dsd.poll_threads,
-                reactivate=True,
-            ),
-            drivers,
+        self._dsd = wiring.datasource_node(
+            settings, "all-in-one", self._database, self._publisher, self._controls[0], secret, reactivate=True
         )
-        self._pe = PolicyEngineNode(
-            self._database,
-            self._subscriber,
-            self._controls[1],
-            DriverCatalogue(drivers),
-            secret,
-            sync_period=settings.pe.sync_period,
-        )
+        self._pe = wiring.policy_engine_node(settings, self._database, self._subscriber, self._controls[1], secret)
         self._app = create_app(Service(self._pe, labels={"node": "all-in-one"}))
 
     @property

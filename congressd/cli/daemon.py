@@ -5,16 +5,19 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import NoReturn
 
 import click
 
 from congressd.cli import allinone
+from congressd.cli import port as ports
 from congressd.cli.datadir import DATABASE, StartError
 from congressd.config import render
 from congressd.config.load import ConfigError, load
 from congressd.config.options import Settings
+from congressd.daemon.start import identify
 from congressd.model.errors import CongressError
 from congressd.store import keys, migrate
 from congressd.store.database import Database
@@ -23,12 +26,16 @@ SYSTEM_FILE = Path("/etc/congressd/congressd.conf")
 
 _config = click.option(
     "--config",
+    "--config-file",
     "config",
     type=click.Path(dir_okay=False, path_type=Path),
     help=f"A configuration file. [default: {SYSTEM_FILE}, if there is one]",
 )
 _data_dir = click.option(
     "--data-dir", type=click.Path(path_type=Path), help="Directory for the database and all else that is kept."
+)
+_instance = click.option(
+    "--instance", default="1", help="Tells the nodes of one kind on a machine apart: 1, 2, ... [default: 1]"
 )
 
 
@@ -53,6 +60,45 @@ def serve(data_dir: Path | None, host: str | None, port: int | None, example: bo
     if not settings.default.data_dir:
         raise StartError("a directory is needed for what the service keeps: give one with --data-dir")
     allinone.serve(settings, example=example)
+
+
+@cli.command()
+@_config
+@_instance
+@click.option("--host", help="Address that the API listens on. [default: bind_host]")
+@click.option(
+    "--port", type=int, help="Port that the API listens on. [default: bind_port, one more for each further instance]"
+)
+def pe(config: Path | None, instance: str, host: str | None, port: int | None) -> None:
+    """Run a policy engine node of a cluster, with its API.
+
+    Example: congressd pe --config-file /etc/congressd/congressd.conf --instance 2
+    """
+    from congressd.daemon import policy  # with it come the libraries of a cluster
+
+    settings = _node_settings(config, instance, host, port)
+    identity = identify(settings, "pe", instance)
+    ports.check_free(settings.default.bind_host, settings.default.bind_port)
+    policy.run(settings, identity, reread=lambda: _node_settings(config, instance, host, port))
+
+
+@cli.command()
+@_config
+@_instance
+@click.option("--standby", is_flag=True, help="Be warm, and wait to be told to take over.")
+def dsd(config: Path | None, instance: str, standby: bool) -> None:
+    """Run a datasource node of a cluster: the active one, or one that stands by.
+
+    Without --standby it becomes active once no other node can be. `activate` on its control socket makes it active at
+    once.
+
+    Example: congressd dsd --config-file /etc/congressd/congressd.conf --standby
+    """
+    from congressd.daemon import datasource  # with it come the libraries of a cluster
+
+    settings = _settings(config, None)
+    identity = identify(settings, "dsd", instance)
+    datasource.run(settings, identity, standby=standby, reread=lambda: _settings(config, None))
 
 
 @cli.group()
@@ -142,6 +188,17 @@ def _settings(
     for warning in loaded.warnings:
         click.echo(f"congressd: warning: {warning}", err=True)
     return loaded.settings
+
+
+def _node_settings(config: Path | None, instance: str, host: str | None, port: int | None) -> Settings:
+    """The configuration of a policy engine node: each instance on a machine has a port of its own."""
+    settings = _settings(config, None, {("DEFAULT", "bind_host"): host, ("DEFAULT", "bind_port"): port})
+    if port is not None or instance == "1":
+        return settings
+    if not instance.isdecimal() or instance == "0":
+        raise StartError(f"the instance {instance!r} is no number from 1, so its port must be given with --port")
+    default = replace(settings.default, bind_port=settings.default.bind_port + int(instance) - 1)
+    return replace(settings, default=default)
 
 
 def _database(config: Path | None, data_dir: Path | None) -> Database:

@@ -8,14 +8,13 @@ import os
 import time
 from pathlib import Path
 
+from congressd.daemon.start import StartError
+
+__all__ = ["DATABASE", "LOG_FILE", "StartError", "claim"]
+
 DATABASE = "congressd.db"
-KEY = "secret.key"
 LOG_FILE = "congressd.log"
 _LOCK = "lock"
-
-
-class StartError(Exception):
-    """The service cannot start; the text says why and what to do."""
 
 
 def claim(path: Path, wait: float = 3.0) -> int:

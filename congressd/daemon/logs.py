@@ -5,7 +5,12 @@ from __future__ import annotations
 import logging
 import os
 import sys
+from collections.abc import Callable
 from typing import Final
+
+from congressd.config.options import Settings
+
+LOG = logging.getLogger(__name__)
 
 _NOISY: Final = ("alembic", "amqp", "kombu", "oslo", "oslo_messaging", "stevedore", "urllib3")
 
@@ -28,3 +33,14 @@ def set_level(level: str) -> None:
     logging.getLogger().setLevel(level)
     for name in _NOISY:
         logging.getLogger(name).setLevel(logging.DEBUG if level == "DEBUG" else logging.WARNING)
+
+
+def reread(configuration: Callable[[], Settings]) -> None:
+    """Log as the configuration says now; one that cannot be read changes nothing."""
+    try:
+        level = configuration().default.log_level
+    except Exception as error:  # whatever is wrong with the file, the daemon goes on as it is
+        LOG.error("the configuration cannot be read again, nothing changes: %s", error)
+        return
+    set_level(level)
+    LOG.warning("the configuration was read again, log_level=%s", level)
