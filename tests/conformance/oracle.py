@@ -93,6 +93,11 @@ class Oracle:
         before = self._sources.get(source, {})
         self._sources[source] = {table: set(tables.get(table, ())) for table in {**before, **tables}}
 
+    def given(self, table: Table) -> set[Row]:
+        """The rows of a table that no rule derives: those of its source, and facts."""
+        facts = {ground(rule.head, {}) for rule in self._rules if rule.head.table == table and not rule.body}
+        return facts | self._sources.get(table.policy, {}).get(table.name, set())
+
     def set_rows(self, table: Table, rows: set[Row]) -> None:
         """The new whole content of one table of a source."""
         self._model = None

@@ -6,7 +6,8 @@ row comes from several rules. A derived table reads only tables before it in `DE
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Final
 
 from hypothesis import strategies as st
@@ -91,10 +92,7 @@ def snapshots(draw: st.DrawFn) -> tuple[str, dict[str, list[Row]]]:
 def contents(source: str) -> st.SearchStrategy[dict[str, list[Row]]]:
     """Enough rows in every table of a source for joins to hit."""
     return st.fixed_dictionaries(
-        {
-            table: st.lists(rows_of(arity), min_size=2 + arity, max_size=6 + 2 * arity)
-            for table, arity in SOURCES[source].items()
-        }
+        {table: st.lists(rows_of(arity), max_size=10 + 2 * arity) for table, arity in SOURCES[source].items()}
     )
 
 
@@ -198,3 +196,57 @@ def atoms(draw: st.DrawFn) -> Atom:
 def whole(table: Table) -> Atom:
     """The query of all rows of a table."""
     return Atom(table, tuple(Variable(f"x{number}") for number in range(TABLES[table])))
+
+
+#: The policy whose rules say what the action ``go(x, y)`` does; its unqualified tables are those of policy ``p``.
+THEORY: Final = "deeds"
+GO: Final = Table(THEORY, "go")
+DECLARED: Final = Rule(Atom(Table(THEORY, "action"), (Constant("go"),)), (), THEORY)
+TOUCHED: Final = [table for table in TABLES if table.modal is None and (table in BASE or table.policy == "p")]
+
+
+def update(table: Table, sign: str) -> Table:
+    """The table ``p+`` or ``p-`` of ``p``."""
+    return Table(table.policy, table.name + sign)
+
+
+@st.composite
+def effects(draw: st.DrawFn) -> Rule:
+    """What the action does to one table: ``p+(y, z) :- go(x, y), ...``."""
+    table = draw(st.sampled_from(TOUCHED))
+    body = _Body(draw, TOUCHED)
+    body.items.append(Literal(Atom(GO, (Variable("x"), Variable("y")))))
+    body.bound += ["x", "y"]
+    for kind in draw(st.lists(st.sampled_from(KINDS), max_size=2)):
+        {"p": body.positive, "n": body.negative, "c": body.call}[kind]()
+    head = Atom(update(table, draw(st.sampled_from("+-"))), tuple(body.bound_term() for _ in range(TABLES[table])))
+    return Rule(_here(head), tuple(replace(i, atom=_here(i.atom)) if isinstance(i, Literal) else i for i in body.items))
+
+
+def _here(atom: Atom) -> Atom:
+    """An atom of policy ``p`` as it stands in the theory, where its table needs no policy."""
+    return replace(atom, table=replace(atom.table, policy=THEORY)) if atom.table.policy == "p" else atom
+
+
+@st.composite
+def steps(draw: st.DrawFn, inserted: Sequence[Rule]) -> tuple[Rule, ...]:
+    """One step of a simulation of policy ``p``: a row or a rule that comes or goes, or an action."""
+    sign = draw(st.sampled_from("+-"))
+    kind = draw(st.integers(0, 5))
+    own = [rule for rule in inserted if rule.head.table.policy == "p" and rule.head.table.modal is None and rule.body]
+    if kind < 2:
+        table = draw(st.sampled_from(TOUCHED))
+        return (Rule(Atom(update(table, sign), tuple(map(Constant, draw(rows_of(TABLES[table])))))),)
+    if kind == 2:
+        return (Rule(Atom(GO_HERE, (draw(constants), draw(constants)))),)
+    if kind == 3:
+        body = _Body(draw, TOUCHED)
+        body.positive()
+        return (Rule(Atom(GO_HERE, (body.bound_term(), body.bound_term())), tuple(body.items)),)
+    rule = draw(st.sampled_from(own)) if own and kind == 4 else draw(rules(heads=P_HEADS))
+    sign = "-" if own and kind == 4 else "+"
+    return (Rule(replace(rule.head, table=update(rule.head.table, sign)), rule.body, "p"),)
+
+
+GO_HERE: Final = Table("p", "go")
+P_HEADS: Final = tuple(table for table in DERIVED if table.policy == "p" and table.modal is None)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -12,11 +13,16 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 
 from congressd.engine import live
 from congressd.engine.engine import KEEP_SECONDS, Engine
-from congressd.language.core import Atom, Constant, Rule, Table
+from congressd.engine.explain import Derivation
+from congressd.engine.simulate import Step
+from congressd.engine.theory import ActionTheory
+from congressd.language.core import Atom, Constant, Literal, Rule, Table
+from congressd.model.errors import CongressError
 from congressd.model.tables import TableChange
 from congressd.model.values import Row, sorted_rows
 from tests.conformance import programs
-from tests.conformance.oracle import Oracle
+from tests.conformance.oracle import Oracle, ground, satisfy
+from tests.conformance.oracle_simulation import SimulatingOracle
 
 
 class TurnedClock:
@@ -43,7 +49,7 @@ class EngineAgainstOracle(RuleBasedStateMachine):
         live.BULK_ROWS = self.bulk_rows  # type: ignore[misc]
         self.clock = TurnedClock()
         self.engine = Engine(self.clock)
-        self.oracle = Oracle()
+        self.oracle = SimulatingOracle()
         self.watched: dict[Table, set[Row]] = {}
         self.eager = False
         for source in programs.SOURCES:
@@ -58,15 +64,24 @@ class EngineAgainstOracle(RuleBasedStateMachine):
 
     @initialize(
         eager=st.booleans(),
+        watched=st.sets(st.sampled_from(list(programs.DERIVED)), max_size=4),
         contents=st.fixed_dictionaries({source: programs.contents(source) for source in programs.SOURCES}),
-        rules=st.lists(programs.rules(), min_size=8, max_size=20),
+        rules=st.tuples(*[st.lists(programs.rules(), max_size=10)] * 3),
     )
-    def start(self, eager: bool, contents: dict[str, dict[str, list[Row]]], rules: list[Rule]) -> None:
-        """An eager run asks for every table after every step, so that all are maintained all the time."""
+    def start(
+        self, eager: bool, watched: set[Table], contents: dict[str, dict[str, list[Row]]], rules: tuple[list[Rule], ...]
+    ) -> None:
+        """An eager run asks for every table after every step, so that all are maintained all the time.
+
+        The rules come as several lists because hypothesis draws none as long as the three together, and can make each
+        of them empty.
+        """
         self.eager = eager
+        for table in sorted(watched, key=str):
+            self.watch(table)
         for source, tables in contents.items():
             self.replace((source, tables))
-        self.add(rules)
+        self.add([rule for some in rules for rule in some])
 
     @rule(batch=programs.changes())
     def apply(self, batch: tuple[str, dict[str, TableChange]]) -> None:
@@ -121,6 +136,31 @@ class EngineAgainstOracle(RuleBasedStateMachine):
         note(f"asking {question}")
         assert same(self.engine.evaluate(question), self.oracle.evaluate(question))
 
+    @rule(table=st.sampled_from(list(programs.TABLES)), number=st.integers(0, 50), other=st.data())
+    def explain(self, table: Table, number: int, other: st.DataObject) -> None:
+        """A row that holds has a proof; one that does not has none."""
+        rows = sorted_rows(self.oracle.query(programs.whole(table)))
+        if rows:
+            derivation = self.engine.explain(table, rows[number % len(rows)])
+            assert derivation is not None
+            assert derivation.row == rows[number % len(rows)]
+            assert_proof(derivation, self.oracle)
+        row = other.draw(programs.rows_of(programs.TABLES[table]))
+        assert (self.engine.explain(table, row) is None) == (row not in rows)
+
+    @rule(atom=programs.atoms(), data=st.data(), delta=st.booleans())
+    def simulate(self, atom: Atom, data: st.DataObject, delta: bool) -> None:
+        """Both evaluators see the same future, and the present stays as it is."""
+        effects = data.draw(st.lists(programs.effects(), max_size=3))
+        theory = ActionTheory(programs.THEORY, (programs.DECLARED, *effects))
+        steps = data.draw(st.lists(programs.steps(self.oracle.rules), max_size=4))
+        for step in (*effects, *steps):
+            note(f"simulating {step}")
+        version = self.engine.version
+        is_ = simulated(self.engine, atom, steps, theory, delta)
+        assert is_ == simulated(self.oracle, atom, steps, theory, delta)
+        assert self.engine.version == version
+
     @rule(table=st.sampled_from(list(programs.DERIVED)))
     def watch(self, table: Table) -> None:
         if table in self.watched:
@@ -174,6 +214,38 @@ class EngineOnCopiesAgainstOracle(EngineAgainstOracle):
 def same(rows: Sequence[Row], wanted: Sequence[Row]) -> bool:
     """The same rows, each once."""
     return len(rows) == len(wanted) and set(rows) == set(wanted)
+
+
+def assert_proof(derivation: Derivation, oracle: Oracle) -> None:
+    """Every row of the derivation follows from those beneath it, and the last ones were given."""
+    waiting, seen = [derivation], {id(derivation)}
+    while waiting:
+        each = waiting.pop()
+        if each.rule is None:
+            assert each.row in oracle.given(each.table), f"{each} was not given"
+            continue
+        assert each.rule in oracle.rules
+        premises = [(premise.table, premise.row) for premise in each.premises]
+        literals = [item for item in each.rule.body if isinstance(item, Literal) and not item.negated]
+        assert any(
+            ground(each.rule.head, binding) == each.row
+            and [(literal.atom.table, ground(literal.atom, binding)) for literal in literals] == premises
+            for binding in satisfy(each.rule, oracle.model(), [])
+        ), f"{each} does not follow by {each.rule} from {premises}"
+        new = [premise for premise in each.premises if id(premise) not in seen]
+        seen.update(map(id, new))
+        waiting += new
+
+
+def simulated(
+    evaluator: Engine | SimulatingOracle, atom: Atom, steps: Sequence[Step], theory: ActionTheory, delta: bool
+) -> list[str] | str:
+    """The sorted answer, in which 1.0 is written as 1; or the code of the error."""
+    try:
+        lines = evaluator.simulate("p", atom, steps, theory, delta=delta).result
+    except CongressError as error:
+        return error.code.name
+    return sorted(re.sub(r"\b(\d+)\.0\b", r"\1", line) for line in lines)
 
 
 SETTINGS: Any = settings(

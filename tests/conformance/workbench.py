@@ -55,6 +55,16 @@ class Workbench:
         self._graph = DependencyGraph()
         self.create_policy("action", ACTION, "")
 
+    @property
+    def policies(self) -> tuple[str, ...]:
+        """The names of the policies."""
+        return tuple(self._rules)
+
+    @property
+    def sources(self) -> tuple[str, ...]:
+        """The names of the sources."""
+        return tuple(self._schemas)
+
     # -- the service -------------------------------------------------------------------------------------------
 
     def create_policy(self, name: str, kind: str, rules: str) -> list[str]:
