@@ -65,6 +65,7 @@ _TABLE = (
     ("revision_conflict", 1105, 409, "The policies changed meanwhile"),
     ("secrets_key", 1106, 503, "The key for secrets does not fit"),
     ("stale_epoch", 1107, 409, "Another node has taken over"),
+    ("rule_options", 1108, 400, "The options of the rule are not valid"),
 )
 
 CODES: Final[dict[str, ErrorCode]] = {row[0]: ErrorCode(*row) for row in _TABLE}

@@ -1,58 +1,36 @@
 """The execution log in the database: what shall be done to the world, and what became of it.
 
-Each step is one conditional update, so it happens once or not at all. Steps of the datasource node are refused when
-its epoch is over (`epochs.guard`); steps of people (approve, cancel, resolve) need none. ``now`` must be taken outside
-of the work that is run again: a step whose answer from COMMIT was lost is recognised by it.
+Here is what people read and settle (approve, cancel, resolve); the steps of the datasource node, all under its epoch,
+are in `congressd.store.execution`. Each step is one conditional update, so it happens once or not at all. ``now`` must
+be taken outside of the work that is run again: a step whose answer from COMMIT was lost is recognised by it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass, fields
-from enum import StrEnum
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field, fields
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, and_, delete, exc, insert, or_, select, update
+from sqlalchemy import ColumnElement, and_, delete, exc, func, insert, or_, select, update
 from sqlalchemy.orm import Session
 
 from congressd.model import jsontext
+from congressd.model.actions import FINAL, FOLLOWS, State
 from congressd.model.errors import CongressError
-from congressd.store import epochs, models, records
+from congressd.store import models, records
 from congressd.store.retry import LostRace
 from congressd.store.rows import matched
 
-
-class State(StrEnum):
-    """PENDING waits for its turn, AWAITING for approval; UNKNOWN was running when its node died: it may have acted."""
-
-    PENDING = "pending"
-    AWAITING = "awaiting"
-    RUNNING = "running"
-    SUCCEEDED = "succeeded"
-    FAILED = "failed"
-    UNKNOWN = "unknown"
-    CANCELLED = "cancelled"
-
-
-#: Which states may follow which.
-FOLLOWS: Final[dict[State, frozenset[State]]] = {
-    State.PENDING: frozenset({State.RUNNING, State.AWAITING, State.CANCELLED}),
-    State.AWAITING: frozenset({State.PENDING, State.CANCELLED}),
-    State.RUNNING: frozenset({State.SUCCEEDED, State.FAILED, State.UNKNOWN, State.PENDING}),
-    State.UNKNOWN: frozenset({State.SUCCEEDED, State.FAILED, State.PENDING}),
-    State.FAILED: frozenset({State.PENDING}),
-    State.SUCCEEDED: frozenset(),
-    State.CANCELLED: frozenset(),
-}
-FINAL: Final = frozenset({State.SUCCEEDED, State.FAILED, State.CANCELLED})
+CHUNK: Final = 500  #: ids in one statement
 
 
 @dataclass(frozen=True, slots=True)
 class NewActivation:
-    """What to open. ``key`` is unique for ever; ``subject`` is the same for every activation of the same row.
+    """What to open. ``subject`` is the same for every activation of the same row.
 
-    ``standing`` ones stand for a row of an execute table, until `close`; others were asked for once. ``args`` and
-    ``why`` are JSON. ``not_before`` in seconds since 1970.
+    ``key`` is unique: that of one that stands for a row of a rule is its subject, until it is closed, so that there
+    is one at most; then its id. One without ``rule_id`` stands for no row, but was asked for once. ``args``, ``why``
+    and ``result`` are JSON. ``not_before`` in seconds since 1970. One that is RUNNING is in its first attempt.
     """
 
     key: str
@@ -64,9 +42,10 @@ class NewActivation:
     policy: str = ""
     rule_id: str = ""
     requested_by: str = ""
-    standing: bool = True
     state: State = State.PENDING
     not_before: float = 0.0
+    result: Any = None
+    id: str = field(default_factory=records.new_id)
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,92 +96,43 @@ class Page:
     following: tuple[float, str] | None
 
 
-def open_many(
-    session: Session, new: Sequence[NewActivation], now: float, epoch: int | None
-) -> tuple[ActivationRecord, ...]:
-    """Open activations; those opened by this call. A key that exists already opens nothing. For `Database.run`.
-
-    ``epoch`` is the datasource node's, None for what a person asks for. Raises epochs.StaleEpoch.
-    """
-    if epoch is not None:
-        epochs.guard(session, epochs.DSD, epoch)
+def request(session: Session, new: NewActivation, now: float) -> ActivationRecord:
+    """Open an activation that somebody asks for; the one that has the key, if there is one. For `Database.run`."""
     table = models.Activation
-    known = set(session.scalars(select(table.key).where(table.key.in_([each.key for each in new]))))
-    rows = [_columns(each, now) for each in {each.key: each for each in new}.values() if each.key not in known]
-    if rows:
-        try:
-            session.execute(insert(table), rows)
-        except exc.IntegrityError as error:
-            raise LostRace("another node opened one of these activations") from error
-    return tuple(_record(models.Activation(**row)) for row in rows)
+    known = session.scalar(select(table).where(table.key == new.key))
+    if known is not None:
+        return _record(known)
+    try:
+        session.execute(insert(table), [columns(new, now, 0, "")])
+    except exc.IntegrityError as error:
+        raise LostRace("another node opened this activation") from error
+    return get(session, new.id)
 
 
-def claim(session: Session, ids: Collection[str], epoch: int, node: str, now: float) -> tuple[str, ...]:
-    """Take pending activations whose time has come: only those returned may be run. For `Database.run`.
+def settle(
+    session: Session, activation_id: str, before: Collection[State], to: State, note: Mapping[str, Any], now: float
+) -> ActivationRecord:
+    """A person's step from one of the states ``before``: approve, retry (PENDING), cancel, resolve (SUCCEEDED, FAILED).
 
-    Raises epochs.StaleEpoch.
-    """
-    epochs.guard(session, epochs.DSD, epoch)
-    table = models.Activation
-    claimed = []
-    for each in ids:
-        ready = (table.not_before <= now,)
-        values = {"epoch": epoch, "node": node, "attempts": table.attempts + 1, "started_at": now, "finished_at": None}
-        if _move(session, each, State.PENDING, State.RUNNING, now, values, ready):
-            claimed.append(each)
-    return tuple(claimed)
-
-
-def finish(
-    session: Session, activation_id: str, to: State, result: Any, epoch: int, now: float, not_before: float = 0.0
-) -> bool:
-    """Record the outcome of a run: SUCCEEDED, FAILED, UNKNOWN, or PENDING for another try at ``not_before``.
-
-    False if it is not running in this epoch. For `Database.run`. Raises epochs.StaleEpoch.
-    """
-    epochs.guard(session, epochs.DSD, epoch)
-    values = {"result": _json(result), "not_before": not_before, "finished_at": None if to is State.PENDING else now}
-    return _move(session, activation_id, State.RUNNING, to, now, values, (models.Activation.epoch == epoch,))
-
-
-def orphan(session: Session, epoch: int, now: float) -> int:
-    """What an earlier epoch left running becomes UNKNOWN; how many. The first work of a new epoch.
-
-    Raises epochs.StaleEpoch.
-    """
-    epochs.guard(session, epochs.DSD, epoch)
-    table = models.Activation
-    left = update(table).where(table.state == State.RUNNING, table.epoch < epoch)
-    return matched(session, left.values(state=State.UNKNOWN, updated_at=now, finished_at=now))
-
-
-def close(session: Session, ids: Collection[str], epoch: int, now: float) -> int:
-    """The rows that these activations stand for hold no longer; how many were open. Their state stays.
-
-    Raises epochs.StaleEpoch.
-    """
-    epochs.guard(session, epochs.DSD, epoch)
-    table = models.Activation
-    return matched(session, update(table).where(table.id.in_(ids), table.closed_at.is_(None)).values(closed_at=now))
-
-
-def settle(session: Session, activation_id: str, to: State, result: Any, now: float) -> ActivationRecord:
-    """A person's step: approve (PENDING), cancel, resolve (SUCCEEDED, FAILED), try again (PENDING).
-
-    What is running can only be settled by the node that runs it. Raises CongressError: "not_found", and "conflict" if
-    ``to`` cannot follow its state.
+    ``note`` is added to the result. Raises CongressError: "not_found", and "conflict" if it is in another state, or
+    should be tried again although its row holds no longer. For `Database.run`.
     """
     seen = get(session, activation_id)
-    if seen.state is State.RUNNING or to is State.RUNNING or to not in FOLLOWS[seen.state]:
-        if seen.state is to and seen.updated_at == now:
-            return seen
-        allowed = ", ".join(sorted(FOLLOWS[seen.state] - {State.RUNNING})) or "nothing"
-        if seen.state is State.RUNNING:
-            allowed = "nothing, until its run has ended"
+    if seen.state is to and seen.updated_at == now:
+        return seen  # this very step was committed before
+    if seen.state not in before:
+        wanted = " or ".join(sorted(before))
+        raise CongressError("conflict", f"activation {activation_id} is {seen.state}; only a {wanted} one can be that")
+    if to is State.PENDING and seen.rule_id and seen.closed_at is not None:
         raise CongressError(
-            "conflict", f"activation {activation_id} is {seen.state} and cannot become {to}; allowed: {allowed}"
+            "conflict",
+            f"the row that activation {activation_id} stands for holds no longer, so it is not run again; resolve it "
+            "as done or failed",
         )
-    values = {"result": _json(result), "finished_at": now if to in FINAL else None, "not_before": 0.0}
+    result = {**(seen.result if isinstance(seen.result, dict) else {}), **note}
+    values: dict[str, Any] = {"result": _json(result), "finished_at": now if to in FINAL else None}
+    if seen.state is not State.AWAITING:
+        values["not_before"] = 0.0
     if not _move(session, activation_id, seen.state, to, now, values):
         raise LostRace(f"activation {activation_id} has changed meanwhile")
     session.expire_all()
@@ -236,6 +166,13 @@ def find(session: Session, wanted: Filter, limit: int, following: tuple[float, s
     rows = session.scalars(select(table).where(*conditions).order_by(*newest_first).limit(limit + 1)).all()
     page = tuple(_record(row) for row in rows[:limit])
     return Page(page, (page[-1].created_at, page[-1].id) if len(rows) > limit else None)
+
+
+def counts(session: Session) -> dict[State, int]:
+    """How many activations are in each state. For `Database.read`."""
+    table = models.Activation
+    rows = session.execute(select(table.state, func.count()).group_by(table.state))
+    return {State(state): number for state, number in rows}
 
 
 def prune(session: Session, older_than: float, keep: int, limit: int = 1000) -> int:
@@ -273,9 +210,11 @@ def _move(
     return session.scalar(done) is not None
 
 
-def _columns(new: NewActivation, now: float) -> dict[str, Any]:
+def columns(new: NewActivation, now: float, epoch: int, node: str) -> dict[str, Any]:
+    """The row of an activation that is opened ``now``."""
+    running = new.state is State.RUNNING
     return {
-        "id": records.new_id(),
+        "id": new.id,
         "key": new.key,
         "subject": new.subject,
         "policy": new.policy,
@@ -286,16 +225,16 @@ def _columns(new: NewActivation, now: float) -> dict[str, Any]:
         "why": _json(new.why),
         "requested_by": new.requested_by,
         "state": new.state.value,
-        "epoch": 0,
-        "node": "",
-        "attempts": 0,
-        "result": _json(None),
+        "epoch": epoch if running else 0,
+        "node": node if running else "",
+        "attempts": int(running),
+        "result": _json(new.result),
         "not_before": new.not_before,
         "created_at": now,
         "updated_at": now,
-        "started_at": None,
-        "finished_at": None,
-        "closed_at": None if new.standing else now,
+        "started_at": now if running else None,
+        "finished_at": now if new.state in FINAL else None,
+        "closed_at": None if new.rule_id else now,
     }
 
 
@@ -304,6 +243,11 @@ def _record(row: models.Activation) -> ActivationRecord:
     for name in ("args", "why", "result"):
         values[name] = jsontext.loads(values[name])
     return ActivationRecord(**(values | {"state": State(row.state)}))
+
+
+def result_text(result: Any) -> str:
+    """A result as the database keeps it."""
+    return _json(result)
 
 
 def _json(item: Any) -> str:

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
+from congressd.model.actions import State
 from congressd.model.errors import CongressError
-from congressd.store import activations, epochs
-from congressd.store.activations import ActivationRecord, Filter, NewActivation, Page, State
+from congressd.store import activations, epochs, execution
+from congressd.store.activations import ActivationRecord, Filter, NewActivation, Page
 from congressd.store.database import Database
 from congressd.store.epochs import DSD, StaleEpoch
+from congressd.store.execution import Ended, Steps
 
 NEW = NewActivation(
-    "k", "row", "nova", "pause", args=["vm \U0001f6a8", 10**20], why={"rows": [[None, True]]}, policy="p"
+    "k", "row", "nova", "pause", args=["vm \U0001f6a8", 10**20], why={"rows": [[None, True]]}, policy="p", rule_id="r"
 )
 
 
@@ -22,18 +25,32 @@ def epoch(database: Database) -> int:
     return database.run(lambda session: epochs.take_epoch(session, DSD, "one", 1000))
 
 
-def open_one(database: Database, epoch: int | None, key: str = "k", now: float = 1.0, **more: object) -> str:
-    new = replace(NEW, key=key, **more)  # type: ignore[arg-type]
-    (record,) = database.run(lambda session: activations.open_many(session, [new], now, epoch))
-    return record.id
+def carry_out(database: Database, epoch: int, now: float = 2.0, **steps: Any) -> frozenset[str]:
+    return database.run(lambda session: execution.carry_out(session, Steps(**steps), epoch, "one", now))
+
+
+def open_one(database: Database, epoch: int, key: str = "k", now: float = 1.0, **more: Any) -> str:
+    new = replace(NEW, **({"key": key, "id": f"id-{key}"} | more))
+    carry_out(database, epoch, now, opened=[new])
+    return new.id
+
+
+def ask_one(database: Database, key: str, **more: Any) -> str:
+    new = replace(NEW, **({"key": key, "id": f"id-{key}", "rule_id": ""} | more))
+    return database.run(lambda session: activations.request(session, new, 1.0)).id
 
 
 def claim(database: Database, epoch: int, *ids: str, now: float = 2.0) -> tuple[str, ...]:
-    return database.run(lambda session: activations.claim(session, ids, epoch, "one", now))
+    refused = carry_out(database, epoch, now, started=ids)
+    return tuple(one for one in ids if one not in refused)
 
 
 def finish(database: Database, epoch: int, one: str, to: State, now: float = 3.0, not_before: float = 0.0) -> bool:
-    return database.run(lambda session: activations.finish(session, one, to, {"to": to}, epoch, now, not_before))
+    return not carry_out(database, epoch, now, ended=[Ended(one, to, {"to": to}, not_before)])
+
+
+def settle(database: Database, one: str, before: State, to: State, now: float = 5.0) -> ActivationRecord:
+    return database.run(lambda session: activations.settle(session, one, {before}, to, {"by": "me"}, now))
 
 
 def get(database: Database, one: str) -> ActivationRecord:
@@ -45,18 +62,34 @@ def find(database: Database, limit: int = 100, following: tuple[float, str] | No
 
 
 def test_an_activation_comes_back_as_it_was_opened(database: Database, epoch: int) -> None:
-    (opened,) = database.run(lambda session: activations.open_many(session, [NEW], 1.5, epoch))
-    assert get(database, opened.id) == opened
+    new = replace(NEW, requested_by="anna", not_before=7.5)
+    carry_out(database, epoch, 1.5, opened=[new])
+    opened = get(database, new.id)
     assert (opened.key, opened.args, opened.why, opened.policy) == (NEW.key, NEW.args, NEW.why, "p")
     assert (opened.state, opened.attempts, opened.created_at, opened.closed_at) == (State.PENDING, 0, 1.5, None)
+    assert (opened.requested_by, opened.not_before) == ("anna", 7.5)
 
 
-def test_a_key_opens_once_for_ever(database: Database, epoch: int) -> None:
+def test_one_that_is_opened_running_is_in_its_first_attempt(database: Database, epoch: int) -> None:
+    one = get(database, open_one(database, epoch, state=State.RUNNING))
+    assert (one.state, one.epoch, one.node, one.attempts, one.started_at) == (State.RUNNING, epoch, "one", 1, 1.0)
+
+
+def test_a_row_has_one_open_activation_and_another_once_that_is_closed(database: Database, epoch: int) -> None:
     first = open_one(database, epoch)
-    again = [NEW, replace(NEW, key="other"), replace(NEW, key="other")]
-    opened = database.run(lambda session: activations.open_many(session, again, 2.0, epoch))
-    assert [record.key for record in opened] == ["other"]
-    assert {record.id for record in find(database).records} == {first, opened[0].id}
+    assert carry_out(database, epoch, 1.0, opened=[replace(NEW, id=first)]) == frozenset()  # told twice
+    work = Steps(opened=[replace(NEW, id="another")])
+    with pytest.raises(CongressError, match="did not take the transaction"):
+        database.run(lambda session: execution.carry_out(session, work, epoch, "one", 2.0), 0.1)
+    carry_out(database, epoch, 3.0, closed=[first])
+    carry_out(database, epoch, 4.0, opened=[replace(NEW, id="another")])
+    assert {record.id for record in find(database).records} == {first, "another"}
+
+
+def test_asking_twice_under_one_key_asks_once(database: Database, epoch: int) -> None:
+    one = ask_one(database, "asked")
+    assert ask_one(database, "asked", id="another") == one
+    assert get(database, one).closed_at == 1.0
 
 
 def test_a_run_goes_from_pending_over_running_to_its_end(database: Database, epoch: int) -> None:
@@ -77,17 +110,18 @@ def test_a_run_goes_from_pending_over_running_to_its_end(database: Database, epo
 
 def test_an_activation_is_claimed_once(database: Database, epoch: int) -> None:
     one = open_one(database, epoch)
-    assert claim(database, epoch, one, one, now=2.0) == (one, one)  # the same claim, twice told
+    assert claim(database, epoch, one, now=2.0) == (one,)
+    assert claim(database, epoch, one, now=2.0) == (one,)  # the same claim, twice told
     assert claim(database, epoch, one, now=2.5) == ()
     assert get(database, one).attempts == 1
 
 
-def test_what_is_not_due_is_not_claimed(database: Database, epoch: int) -> None:
-    one = open_one(database, epoch, not_before=5.0)
-    assert claim(database, epoch, one, now=4.9) == ()
-    assert claim(database, epoch, one, now=5.0) == (one,)
+def test_a_run_that_failed_may_wait_for_another_try(database: Database, epoch: int) -> None:
+    one = open_one(database, epoch)
+    claim(database, epoch, one)
     assert finish(database, epoch, one, State.PENDING, now=6.0, not_before=8.0)
-    assert claim(database, epoch, one, now=7.0) == ()
+    waiting = get(database, one)
+    assert (waiting.state, waiting.not_before, waiting.finished_at) == (State.PENDING, 8.0, None)
     assert claim(database, epoch, one, now=8.0) == (one,)
     assert get(database, one).attempts == 2
 
@@ -107,7 +141,7 @@ def test_a_new_epoch_finds_what_the_old_one_left_running(database: Database, epo
     claim(database, epoch, left, done)
     finish(database, epoch, done, State.SUCCEEDED)
     later = database.run(lambda session: epochs.take_epoch(session, DSD, "two", 2000))
-    assert database.run(lambda session: activations.orphan(session, later, 9.0)) == 1
+    assert database.run(lambda session: execution.orphan(session, later, 9.0)) == 1
     assert [get(database, one).state for one in (left, done, waiting)] == [
         State.UNKNOWN,
         State.SUCCEEDED,
@@ -126,47 +160,68 @@ def test_a_stale_epoch_can_do_nothing(database: Database, epoch: int) -> None:
     with pytest.raises(StaleEpoch):
         open_one(database, epoch, "other")
     with pytest.raises(StaleEpoch):
-        database.run(lambda session: activations.close(session, [one], epoch, 3.0))
+        carry_out(database, epoch, 3.0, closed=[one])
     with pytest.raises(StaleEpoch):
-        database.run(lambda session: activations.orphan(session, epoch, 3.0))
+        database.run(lambda session: execution.orphan(session, epoch, 3.0))
     assert [record.state for record in find(database).records] == [State.PENDING]
 
 
-def test_people_ask_approve_cancel_and_resolve(database: Database, epoch: int) -> None:
-    def settle(one: str, to: State, now: float = 5.0) -> State:
-        return database.run(lambda session: activations.settle(session, one, to, "by hand", now)).state
-
-    asked = open_one(database, None, "asked", state=State.AWAITING, standing=False)
-    assert settle(asked, State.PENDING) is State.PENDING
-    assert settle(asked, State.CANCELLED) is State.CANCELLED
+def test_people_approve_cancel_resolve_and_try_again(database: Database, epoch: int) -> None:
+    asked = ask_one(database, "asked", state=State.AWAITING)
+    assert settle(database, asked, State.AWAITING, State.PENDING).state is State.PENDING
+    assert settle(database, asked, State.PENDING, State.CANCELLED, now=6.0).state is State.CANCELLED
+    assert settle(database, asked, State.PENDING, State.CANCELLED, now=6.0).state is State.CANCELLED  # told twice
     lost = open_one(database, epoch, "lost")
     claim(database, epoch, lost)
     later = database.run(lambda session: epochs.take_epoch(session, DSD, "two", 2000))
-    database.run(lambda session: activations.orphan(session, later, 9.0))
-    assert settle(lost, State.PENDING) is State.PENDING
-    assert claim(database, later, lost) == (lost,)
+    database.run(lambda session: execution.orphan(session, later, 9.0))
+    assert settle(database, lost, State.UNKNOWN, State.PENDING).result == {"by": "me"}
+    assert claim(database, later, lost, now=10.0) == (lost,)
 
 
-def test_a_step_that_cannot_follow_is_refused_with_those_that_can(database: Database, epoch: int) -> None:
+def test_a_step_that_cannot_follow_is_refused(database: Database, epoch: int) -> None:
     one = open_one(database, epoch)
-    for to, said in ((State.SUCCEEDED, "allowed: awaiting, cancelled$"), (State.RUNNING, "allowed: awaiting")):
-        with pytest.raises(CongressError, match=said) as caught:
-            database.run(lambda session, to=to: activations.settle(session, one, to, None, 5.0))  # type: ignore[misc]
-        assert caught.value.code.name == "conflict"
-    claim(database, epoch, one)
-    with pytest.raises(CongressError, match="until its run has ended"):
-        database.run(lambda session: activations.settle(session, one, State.FAILED, None, 5.0))
+    with pytest.raises(CongressError, match="is pending; only a unknown one") as caught:
+        settle(database, one, State.UNKNOWN, State.SUCCEEDED)
+    assert caught.value.code.name == "conflict"
     with pytest.raises(CongressError, match="'nowhere'"):
-        database.run(lambda session: activations.settle(session, "nowhere", State.FAILED, None, 5.0))
+        settle(database, "nowhere", State.UNKNOWN, State.FAILED)
 
 
-def test_closing_keeps_the_state_and_happens_once(database: Database, epoch: int) -> None:
-    one, two = open_one(database, epoch, "a"), open_one(database, epoch, "b")
-    assert database.run(lambda session: activations.close(session, [one], epoch, 7.0)) == 1
-    assert database.run(lambda session: activations.close(session, [one], epoch, 8.0)) == 0
-    assert (get(database, one).closed_at, get(database, one).state) == (7.0, State.PENDING)
-    assert [record.id for record in find(database, is_open=True).records] == [two]
-    assert [record.id for record in find(database, is_open=False).records] == [one]
+def test_what_stands_for_a_row_that_is_gone_is_not_tried_again(database: Database, epoch: int) -> None:
+    one = open_one(database, epoch, state=State.RUNNING)
+    finish(database, epoch, one, State.UNKNOWN)
+    carry_out(database, epoch, 4.0, closed=[one])
+    with pytest.raises(CongressError, match="holds no longer"):
+        settle(database, one, State.UNKNOWN, State.PENDING)
+    assert settle(database, one, State.UNKNOWN, State.FAILED).state is State.FAILED
+
+
+def test_closing_cancels_what_waits_and_leaves_the_rest(database: Database, epoch: int) -> None:
+    ids = [open_one(database, epoch, key) for key in "abcd"]
+    claim(database, epoch, *ids[1:3])
+    finish(database, epoch, ids[2], State.SUCCEEDED)
+    carry_out(database, epoch, 7.0, closed=ids[:3])
+    carry_out(database, epoch, 8.0, closed=ids[:3])
+    records = [get(database, one) for one in ids]
+    assert [(record.state, record.closed_at) for record in records] == [
+        (State.CANCELLED, 7.0),
+        (State.RUNNING, 7.0),
+        (State.SUCCEEDED, 7.0),
+        (State.PENDING, None),
+    ]
+    assert [record.id for record in find(database, is_open=True).records] == [ids[3]]
+    still = database.read(execution.open_ones)
+    assert {(record.id, record.closed) for record in still} == {(ids[1], True), (ids[3], False)}
+
+
+def test_an_idempotent_one_is_taken_up_again(database: Database, epoch: int) -> None:
+    one = open_one(database, epoch, state=State.RUNNING)
+    finish(database, epoch, one, State.UNKNOWN)
+    carry_out(database, epoch, 4.0, rerun=[one])
+    assert database.read(execution.pending_ids) == [one]
+    assert database.read(lambda session: execution.starts_since(session, 0.5)) == [("r", 1.0)]
+    assert database.read(activations.counts) == {State.PENDING: 1}
 
 
 def test_listing_pages_from_the_newest_and_filters(database: Database, epoch: int) -> None:
@@ -194,7 +249,7 @@ def test_pruning_keeps_the_newest_the_open_and_the_unknown(database: Database, e
     for one in ids[1:]:
         finish(database, epoch, one, State.SUCCEEDED, now=20.0 + ids.index(one))
     finish(database, epoch, ids[0], State.UNKNOWN, now=20.0)
-    database.run(lambda session: activations.close(session, [one for one in ids if one != ids[1]], epoch, 30.0))
+    carry_out(database, epoch, 30.0, closed=[one for one in ids if one != ids[1]])
 
     def prune(older_than: float, keep: int, limit: int = 1000) -> int:
         return database.run(lambda session: activations.prune(session, older_than, keep, limit))
