@@ -18,49 +18,48 @@ from congressd.store.changes import Change
 
 
 class PolicyBook:
-    """The current image and the graph of its rules. Not for several threads: the node's writing lock guards it.
-
-    A plan is made against the current image, and must then be adopted or abandoned before the next one is made.
-    """
+    """The current image and the graph of its rules. Not for several threads: the node's turn guards it."""
 
     def __init__(self) -> None:
         self.image = Image()
         self.graph = DependencyGraph()
 
     def plan(self, changes: Iterable[Change], *, strict: bool = True) -> Plan:
-        """The step that ``changes`` make.
+        """The step that ``changes`` make from the current image; nothing is changed yet.
 
         ``strict`` is for changes that a client asks for: they are refused with a CongressError if a rule of them does
-        not fit, or if an existing rule would not fit any longer. Otherwise (they were committed by another node, or
-        a schema arrived) nothing is refused, and a rule that does not fit waits.
+        not fit, if an existing rule would not fit any longer, or if rules would be recursive. Otherwise (they were
+        committed by another node) nothing is refused, and a rule that does not fit waits.
         """
         draft = Draft(self.image)
         for change in changes:
             draft.apply(change)
-        return self._connect(draft.plan(strict), strict)
+        plan = draft.plan(strict)
+        if strict:
+            self.enter(plan)
+            self.leave(plan)
+        return plan
 
     def plan_schema(self, source: str, tables: Mapping[str, TableSchema] | None) -> Plan:
         """The step that a source's schema makes when it becomes known, changes or (None) is forgotten."""
         draft = Draft(self.image)
         draft.set_schema(source, tables)
-        return self._connect(draft.plan(strict=False), strict=False)
+        return draft.plan(strict=False)
 
-    def adopt(self, plan: Plan, revision: int | None = None) -> None:
-        """Make the plan's image the current one, as that of ``revision`` if it is given."""
-        self.image = plan.image if revision is None else replace(plan.image, revision=revision)
-
-    def abandon(self, plan: Plan) -> None:
-        """Forget a plan that was not committed."""
-        self.graph.remove(plan.edges_added)
-        self.graph.add(plan.edges_removed)
-
-    def _connect(self, plan: Plan, strict: bool) -> Plan:
+    def enter(self, plan: Plan) -> None:
+        """Put the plan's rules into the graph. Raises CongressError ``rule_syntax`` with the cycle, if there is one."""
         self.graph.remove(plan.edges_removed)
         try:
             self.graph.add(plan.edges_added)
         except CongressError:
             self.graph.add(plan.edges_removed)
-            if strict:
-                raise
-            raise RuntimeError("rules that were committed are recursive") from None
-        return plan
+            raise
+
+    def leave(self, plan: Plan) -> None:
+        """Take the plan's rules out of the graph again."""
+        self.graph.remove(plan.edges_added)
+        self.graph.add(plan.edges_removed)
+
+    def adopt(self, plan: Plan, revision: int | None = None) -> None:
+        """Make the image of a plan that was entered the current one, as that of ``revision`` if it is given."""
+        self.image = plan.image if revision is None else replace(plan.image, revision=revision)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from congressd.language.catalog import DATASOURCE
 
@@ -16,39 +16,49 @@ if TYPE_CHECKING:
 RuleKey: TypeAlias = tuple[str, str]
 
 
+class Head(NamedTuple):
+    """What one rule says about the table that it defines: ``arity`` is None if it gives values by column.
+
+    ``at`` is when the rule was made; ``names`` are its head's variables, if they can name the columns.
+    """
+
+    at: float
+    arity: int | None
+    names: tuple[str, ...] | None
+
+
 @dataclass(slots=True)
 class TableUse:
     """What all rules together say about one table of a policy or source, by rule.
 
-    ``heads`` are the numbers of arguments of the rules that define the table, ``uses`` those of the bodies that read
-    it (None where arguments are given by column), ``names`` the names that heads of variables suggest for the columns,
-    with the time at which the rule was made. Filled by one `congressd.pe.draft.Draft`, and never changed once it was
+    ``heads`` are the rules that define the table, ``uses`` the numbers of arguments with which others read it (None
+    where arguments are given by column). Filled by one `congressd.pe.draft.Draft`, and never changed once it was
     read: what it says must not depend on the order in which rules came, so that all nodes understand them alike.
     """
 
-    heads: dict[RuleKey, int | None] = field(default_factory=dict)
+    heads: dict[RuleKey, Head] = field(default_factory=dict)
     uses: dict[RuleKey, int | None] = field(default_factory=dict)
-    names: dict[RuleKey, tuple[float, tuple[str, ...]]] = field(default_factory=dict)
     _shape: tuple[int | None, tuple[str, ...] | None] | None = field(default=None, init=False, compare=False)
 
     @property
     def arity(self) -> int | None:
-        """The number of columns by the rules that define the table, else by that which reads the most of it."""
+        """The number of columns by the oldest rule that defines the table, else by that which reads the most of it."""
         return self._known()[0]
 
     @property
     def columns(self) -> tuple[str, ...] | None:
-        """The names of the columns by the oldest rule that has some, if it has as many as the table."""
+        """The names of the columns by the oldest rule that has names for all of them."""
         return self._known()[1]
 
     def _known(self) -> tuple[int | None, tuple[str, ...] | None]:
         if self._shape is None:
-            arities = [each for each in self.heads.values() if each is not None]
-            arities = arities or [each for each in self.uses.values() if each is not None]
-            arity = max(arities, default=None)
-            oldest = min(((at, key, names) for key, (at, names) in self.names.items()), default=None)
-            names = None if oldest is None or len(oldest[2]) != arity else oldest[2]
-            self._shape = (arity, names)
+            heads = [(head.at, key, head) for key, head in self.heads.items() if head.arity is not None]
+            if heads:
+                arity = min(heads)[2].arity
+            else:
+                arity = max((each for each in self.uses.values() if each is not None), default=None)
+            named = [each for each in heads if each[2].names is not None and each[2].arity == arity]
+            self._shape = (arity, min(named)[2].names if named else None)
         return self._shape
 
 

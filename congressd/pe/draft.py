@@ -10,12 +10,13 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import TypeAlias, TypeVar
 
+from congressd.language import syntax
 from congressd.language.catalog import DATASOURCE
 from congressd.language.check import check_rule, rule_key
 from congressd.language.parser import parse_rule
 from congressd.model.errors import CongressError
 from congressd.model.tables import TableSchema
-from congressd.pe.catalog import ImageCatalog, RuleKey, TableUse
+from congressd.pe.catalog import Head, ImageCatalog, RuleKey, TableUse
 from congressd.pe.forms import TableName, form_of
 from congressd.pe.policyset import Image, Plan, RuleImage, RuleState
 from congressd.store.changes import (
@@ -58,7 +59,8 @@ class Draft:
         self._schemas = dict(image.schemas)
         self._copied: set[tuple[str, str]] = set()
         self._uses: set[TableName] = set()  # tables whose TableUse this draft owns
-        self._written: dict[RuleKey, None] = {}  # rules that the changes make or alter
+        self._written: dict[RuleKey, syntax.Rule] = {}  # rules that the changes make or alter
+        self._changed: dict[RuleKey, None] = {}  # rules that are not what they were
         self._renamed: set[str] = set()  # policies and sources that came, went or changed their names
 
     # -- the changes ------------------------------------------------------------------------------------------
@@ -122,19 +124,21 @@ class Draft:
         """Put a rule where it belongs, by its form; what it means is found out when all forms are known."""
         policy = self._policies[record.policy_id].name
         known = self._rules[record.policy_id].get(record.id)
-        form = form_of(parse_rule(record.rule), policy)
+        parsed = parse_rule(record.rule)
+        form = form_of(parsed, policy)
         if known is not None:
             self._forget(known)
         rule = RuleImage(record, policy, form, RuleState.DISABLED)
-        self._own_rules(record.policy_id)[record.id] = rule
+        self._own_rules((record.policy_id, record.id))[record.id] = rule
         if record.enabled:
             self._note(rule)
-        self._written[(record.policy_id, record.id)] = None
+        self._written[(record.policy_id, record.id)] = parsed
 
     def _drop(self, rule: RuleImage) -> None:
         self._forget(rule)
-        del self._own_rules(rule.record.policy_id)[rule.record.id]
-        self._written.pop((rule.record.policy_id, rule.record.id), None)
+        key = (rule.record.policy_id, rule.record.id)
+        del self._own_rules(key)[rule.record.id]
+        self._written.pop(key, None)
 
     # -- what rules say about tables ----------------------------------------------------------------------------
 
@@ -142,10 +146,8 @@ class Draft:
         key = (rule.record.policy_id, rule.record.id)
         form = rule.form
         if form.head.modal is None:
-            head = self._own_use((form.head.policy, form.head.name))
-            head.heads[key] = form.arity
-            if form.names is not None:
-                head.names[key] = (rule.record.created_at, form.names)
+            head = Head(rule.record.created_at, form.arity, form.names)
+            self._own_use((form.head.policy, form.head.name)).heads[key] = head
         for mention in form.body:
             self._own_use(mention.table).uses[key] = mention.arity
 
@@ -156,12 +158,14 @@ class Draft:
             use = self._own_use(table)
             use.heads.pop(key, None)
             use.uses.pop(key, None)
-            use.names.pop(key, None)
         keys = self._own_keys(rule.record.policy_id)
         if rule.key is not None and keys.get(rule.key) == rule.record.id:
             del keys[rule.key]
 
-    def _own_rules(self, policy_id: str) -> dict[str, RuleImage]:
+    def _own_rules(self, key: RuleKey) -> dict[str, RuleImage]:
+        """The rules of the policy of ``key``, to change that rule."""
+        policy_id = key[0]
+        self._changed[key] = None
         if ("rules", policy_id) not in self._copied:
             self._copied.add(("rules", policy_id))
             self._rules[policy_id] = dict(self._rules.get(policy_id, {}))
@@ -181,7 +185,7 @@ class Draft:
         known = self._tables[policy].get(name, TableUse())
         if table not in self._uses:
             self._uses.add(table)
-            known = TableUse(dict(known.heads), dict(known.uses), dict(known.names))
+            known = TableUse(dict(known.heads), dict(known.uses))
             self._tables[policy][name] = known
         return known
 
@@ -266,13 +270,14 @@ class Draft:
             del keys[rule.key]
         keys.setdefault(settled.key, key[1])
         if settled != rule:
-            self._own_rules(key[0])[key[1]] = settled
+            self._own_rules(key)[key[1]] = settled
 
     def _understand(self, rule: RuleImage, catalog: ImageCatalog, strict: bool, written: bool) -> RuleImage:
         if strict and written and catalog.policy_kind(rule.policy) == DATASOURCE:
             raise CongressError("rule_not_permitted", f"{rule.policy!r} is a data source")
         try:
-            checked = check_rule(rule.record.rule, rule.policy, catalog, rule.record.id)
+            key = (rule.record.policy_id, rule.record.id)
+            checked = check_rule(self._written.get(key, rule.record.rule), rule.policy, catalog, rule.record.id)
         except CongressError as error:
             if strict and not _waits(error):
                 self._refuse(rule, written, error)
@@ -316,23 +321,17 @@ class Draft:
 
     def _difference(self) -> Plan:
         removed, added, edges_removed, edges_added = [], [], [], []
-        policies = {policy_id for kind, policy_id in self._copied if kind == "rules"} | set(self._old.rules) ^ set(
-            self._rules
-        )
-        for policy_id in policies:
-            old, new = self._old.rules.get(policy_id, {}), self._rules.get(policy_id, {})
-            for rule_id in [*old, *(each for each in new if each not in old)]:
-                before, after = old.get(rule_id), new.get(rule_id)
-                if before is after:
-                    continue
-                was, now = (each.runs if each else None for each in (before, after))
-                if was != now:
-                    removed += [was] if was else []
-                    added += [now] if now else []
-                edges_were, edges_are = (each.edges if each else None for each in (before, after))
-                if edges_were != edges_are:
-                    edges_removed += [edges_were] if edges_were else []
-                    edges_added += [edges_are] if edges_are else []
+        for policy_id, rule_id in self._changed:
+            before = self._old.rules.get(policy_id, {}).get(rule_id)
+            after = self._rules.get(policy_id, {}).get(rule_id)
+            was, now = (each.runs if each else None for each in (before, after))
+            if was != now:
+                removed += [was] if was else []
+                added += [now] if now else []
+            edges_were, edges_are = (each.edges if each else None for each in (before, after))
+            if edges_were != edges_are:
+                edges_removed += [edges_were] if edges_were else []
+                edges_added += [edges_are] if edges_are else []
         written = (self._rules[policy_id][rule_id] for policy_id, rule_id in self._written)
         named = {mention.table[0] for rule in written for mention in rule.form.body}
         sources = {record.name for record in self._sources.values()}

@@ -38,11 +38,11 @@ KnownTables = Callable[[SourceRecord], Sequence[TableSchema] | None]
 
 @dataclass(frozen=True, slots=True)
 class Checked:
-    """Changes that may be made of ``base``; ``unknown`` are sources with no known schema that their rules name."""
+    """Changes that may be made of the image ``base``, and the step that they make."""
 
     base: Image
     changes: Sequence[Change]
-    unknown: frozenset[str]
+    plan: Plan
 
 
 class Holder:
@@ -75,17 +75,22 @@ class Holder:
         with self._turn:
             image = self._book.image
             changes = build(image)
-            plan = self._book.plan(changes)
-            self._book.abandon(plan)
-            return Checked(image, changes, plan.unknown)
+            return Checked(image, changes, self._book.plan(changes))
 
-    def adopt(self, changes: Sequence[Change], revision: int) -> None:
-        """Take the committed changes that lead from the revision before to ``revision``; none if it is held already."""
+    def adopt(self, changes: Sequence[Change], revision: int, checked: Checked | None = None) -> None:
+        """Take the committed changes that lead from the revision before to ``revision``; none if it is held already.
+
+        ``checked`` is what `check` made of them; it is used if the image is still the one that they were checked for.
+        """
         with self._turn:
             if self._book.image.revision >= revision:
                 return
             self.progress.announce_revision(revision)
-            self._step(self._book.plan(changes, strict=False), revision)
+            if checked is not None and checked.base is self._book.image:
+                plan = checked.plan
+            else:
+                plan = self._book.plan(changes, strict=False)
+            self._step(plan, revision)
             for change in changes:
                 if isinstance(change, SourceCreated | SourceUpdated):
                     self._learn(change.record)
@@ -111,6 +116,7 @@ class Holder:
     def _step(self, plan: Plan, revision: int | None) -> None:
         """Bring engine and book from the current image to the plan's; all or nothing for the book."""
         gone = self._book.image.source_ids.keys() - plan.image.source_ids.keys()
+        self._book.enter(plan)
         try:
             if gone:
                 self.engine.change_rules(remove=plan.removed)
@@ -120,7 +126,7 @@ class Holder:
             elif plan.added or plan.removed:
                 self.engine.change_rules(add=plan.added, remove=plan.removed)
         except BaseException:
-            self._book.abandon(plan)
+            self._book.leave(plan)
             raise
         self._book.adopt(plan, revision)
 
@@ -175,6 +181,7 @@ class Holder:
         """Give a source another schema; ``put`` puts the rows that have it."""
         tables = {each.name: each for each in schema}
         plan = self._book.plan_schema(source, tables)
+        self._book.enter(plan)
         try:
             if plan.removed:
                 self.engine.change_rules(remove=plan.removed)
@@ -183,7 +190,7 @@ class Holder:
             if plan.added:
                 self.engine.change_rules(add=plan.added)
         except BaseException:
-            self._book.abandon(plan)
+            self._book.leave(plan)
             raise
         self._book.adopt(plan)
         self._declared[source] = schema

@@ -64,9 +64,9 @@ class Writer:
             learned = False
             while True:
                 checked = self._holder.check(build)
-                if checked.unknown and not learned:
+                if checked.plan.unknown and not learned:
                     learned = True
-                    self._learn(checked.unknown)
+                    self._learn(checked.plan.unknown)
                     continue
                 changes = checked.changes
                 if not changes:
@@ -80,7 +80,7 @@ class Writer:
                         raise _too_busy() from error
                     self._follower.catch_up()
                     continue
-                self._holder.adopt(changes, revision)
+                self._holder.adopt(changes, revision, checked)
                 self._changed()
                 self._control.notify("revision", {"revision": revision})
                 return self._holder.image

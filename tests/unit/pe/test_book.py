@@ -41,11 +41,13 @@ class Book(PolicyBook):
 
     def take(self, *changes: Change, strict: bool = True) -> Plan:
         plan = self.plan(changes, strict=strict)
+        self.enter(plan)
         self.adopt(plan, self.image.revision + 1)
         return plan
 
     def take_schema(self, source: str, tables: dict[str, TableSchema] | None) -> Plan:
         plan = self.plan_schema(source, tables)
+        self.enter(plan)
         self.adopt(plan)
         return plan
 
@@ -81,10 +83,10 @@ def test_the_order_of_rules_in_one_step_does_not_matter(book: Book) -> None:
     assert texts(plan.added) == ["alice:p(x) :- alice:q(x, y)", "alice:q(1, 2)"]
 
 
-def test_a_plan_that_is_abandoned_leaves_no_trace(book: Book) -> None:
+def test_a_plan_that_is_not_adopted_leaves_no_trace(book: Book) -> None:
     book.add("p(x) :- q(x)")
     before = book.image
-    book.abandon(book.plan([RuleCreated(rule("9", "q(x) :- s(x)"))]))
+    book.plan([RuleCreated(rule("9", "q(x) :- s(x)"))])
     assert book.image is before
     book.add("s(x) :- p(x)")
 

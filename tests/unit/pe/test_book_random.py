@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import replace
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -71,6 +72,7 @@ class History:
             pass
 
     def adopt(self, plan: Plan) -> None:
+        self.book.enter(plan)
         self.book.adopt(plan)
         for counter, gone, come in (
             (self.running, plan.removed, plan.added),
@@ -114,14 +116,14 @@ class History:
         return [] if policy is None else [self.made(policy.id, text, enabled) for text in texts]
 
     def made(self, policy_id: str, text: str, enabled: bool) -> Change:
-        return RuleCreated(RuleRecord(self.fresh(), policy_id, text, enabled=enabled))
+        return RuleCreated(RuleRecord(self.fresh(), policy_id, text, enabled=enabled, created_at=float(self.number)))
 
     def alter_rule(self) -> list[Change]:
         rule = self.rule()
         if rule is None:
             return []
         text = self.draw(st.sampled_from([rule.rule, self.draw(rule_texts())]))
-        return [RuleUpdated(RuleRecord(rule.id, rule.policy_id, text, enabled=self.draw(st.integers(0, 3)) > 0))]
+        return [RuleUpdated(replace(rule, rule=text, enabled=self.draw(st.integers(0, 3)) > 0))]
 
     def drop_rule(self) -> list[Change]:
         rule = self.rule()
@@ -147,9 +149,13 @@ def _reloaded(image: Image) -> PolicyBook:
     changes: list[Change] = [SourceCreated(source) for source in image.sources.values()]
     changes += [PolicyCreated(policy) for policy in image.policies.values()]
     changes += [RuleCreated(rule.record) for rules in image.rules.values() for rule in rules.values()]
-    book.adopt(book.plan(changes, strict=False))
+    plan = book.plan(changes, strict=False)
+    book.enter(plan)
+    book.adopt(plan)
     for source, tables in image.schemas.items():
-        book.adopt(book.plan_schema(source, tables))
+        plan = book.plan_schema(source, tables)
+        book.enter(plan)
+        book.adopt(plan)
     return book
 
 
