@@ -46,9 +46,18 @@ def test_a_watcher_is_told_the_net_change_when_the_first_rule_comes_as_its_input
     engine = engine_with_rows()
     below, above = rule("q(x) :- db:t(x)"), rule("p(x) :- db:t(x), q(x)")
     engine.change_rules([below], [])
+    engine.query(Atom(Table("test", "q"), (Variable("x"),)))
     told = watched(engine, "p")
     engine.change_rules([above], [below])
     assert told in ([], [(set(), set())])
+
+
+def test_a_watcher_is_told_facts_and_derived_rows_that_come_in_one_change() -> None:
+    engine = engine_with_rows()
+    told = watched(engine, "p")
+    watched(engine, "q")
+    engine.change_rules([rule("p(0)"), rule("p(x) :- q(x)"), rule("q(x) :- db:t(x)")], [])
+    assert told == [({(0,), (1,), (2,)}, set())]
 
 
 def test_a_watcher_is_told_nothing_of_a_row_that_another_rule_still_derives() -> None:

@@ -249,7 +249,7 @@ def simulated(
 
 
 SETTINGS: Any = settings(
-    max_examples=150,
+    max_examples=250,
     stateful_step_count=12,
     deadline=None,
     phases=[Phase.explicit, Phase.reuse, Phase.generate, Phase.shrink],
