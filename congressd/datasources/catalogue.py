@@ -7,6 +7,8 @@ from typing import Any
 
 from congressd.datasources.driver import DriverKind
 from congressd.datasources.registry import Drivers, describe_driver, find_driver, load_drivers, secret_options
+from congressd.datasources.services.registry import services
+from congressd.model.actions import ActionInfo
 from congressd.model.drivers import CheckedConfig
 from congressd.model.errors import CongressError
 
@@ -16,6 +18,7 @@ class DriverCatalogue:
 
     def __init__(self, drivers: Drivers | None = None) -> None:
         self._drivers = load_drivers() if drivers is None else drivers
+        self._services = {name: service.actions() for name, service in services().items()}
 
     def index(self) -> list[dict[str, Any]]:
         return [
@@ -28,6 +31,15 @@ class DriverCatalogue:
             return describe_driver(find_driver(self._drivers, name))
         except CongressError as error:
             raise CongressError("not_found", error.detail) from None
+
+    def actions(self, name: str) -> tuple[ActionInfo, ...]:
+        try:
+            return find_driver(self._drivers, name).info.actions
+        except CongressError:
+            return ()
+
+    def services(self) -> Mapping[str, tuple[ActionInfo, ...]]:
+        return self._services
 
     def check(self, name: str, config: Mapping[str, Any]) -> CheckedConfig:
         driver = find_driver(self._drivers, name)

@@ -12,7 +12,9 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, ClassVar
 
+from congressd.datasources.action import ActionError, ActionRequest
 from congressd.datasources.options import Option, common_options, parse_config
+from congressd.model.actions import ActionInfo
 from congressd.model.tables import TableSchema
 from congressd.model.values import Row
 
@@ -39,7 +41,7 @@ class DriverInfo:
     poll_time: float = 10.0
     values: str = "json"
     tables: tuple[TableSchema, ...] = ()
-    actions: tuple[str, ...] = ()
+    actions: tuple[ActionInfo, ...] = ()
 
     @property
     def options(self) -> tuple[Option, ...]:
@@ -115,6 +117,14 @@ class Driver(ABC):
     @abstractmethod
     def poll(self, request: PollRequest) -> Fetch:
         """Fetch all tables. Never called by two threads at once. Raises FetchError."""
+
+    def actions(self) -> tuple[ActionInfo, ...]:
+        """What the driver can be told to do."""
+        return self.info.actions
+
+    def act(self, request: ActionRequest) -> Any:
+        """Do one of `actions`; what came of it, as JSON. Called by many threads at once. Raises ActionError."""
+        raise ActionError(f"the driver {self.info.name} cannot {request.action}")
 
     def close(self) -> None:  # noqa: B027 - most drivers hold nothing open
         """Let go of connections, and end a poll that is under way."""

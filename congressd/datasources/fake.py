@@ -7,8 +7,10 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
+from congressd.datasources.action import ActionError, ActionRequest
 from congressd.datasources.driver import Driver, DriverInfo, Fetch, FetchedTable, FetchError, PollRequest
 from congressd.datasources.options import Option, OptionType
+from congressd.model.actions import ActionInfo, Argument
 from congressd.model.errors import CongressError
 from congressd.model.nearest import hint, listing
 from congressd.model.tables import Column, TableSchema
@@ -48,6 +50,18 @@ class FakeDriver(Driver):
         ),
         tables=(TABLE,),
         values="congress",
+        actions=(
+            ActionInfo("note", "Do nothing, and succeed", rest=True),
+            ActionInfo("fail", "Do nothing, and fail", (Argument("sentence", "str"),), rest=True),
+            ActionInfo(
+                "wait",
+                "Take a while",
+                (Argument("seconds", "number", description="how long"),),
+                time_limit=5.0,
+                rest=True,
+            ),
+            ActionInfo("repeat", "Do nothing, which may be repeated", idempotent=True, rest=True),
+        ),
     )
 
     def __init__(self, config: Mapping[str, Any]) -> None:
@@ -100,6 +114,16 @@ class FakeDriver(Driver):
                 self._next = (self._next + 1) % len(self._names)
             rows = [(number, f"name-{name}") for number, name in enumerate(self._names)]
         return Fetch(tables={TABLE.name: FetchedTable(TABLE, rows, checked=True)})
+
+    def act(self, request: ActionRequest) -> Any:
+        if request.action == "fail":
+            raise ActionError(str(request.args[0]))
+        if request.action == "wait":
+            wanted = float(str(request.args[0]))
+            self._closed.wait(min(wanted, request.seconds))
+            if wanted > request.seconds:
+                raise ActionError("it took too long", acted=True)
+        return {"args": list(request.args)}
 
     def close(self) -> None:
         self._closed.set()

@@ -88,7 +88,7 @@ def describe_driver(driver: type[Driver]) -> dict[str, Any]:
             }
             for option in info.options
         ],
-        "actions": list(info.actions),
+        "actions": [action.document() for action in info.actions],
     }
 
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from congressd.model.actions import ActionInfo
 from congressd.model.tables import TableSchema
 
 
@@ -32,6 +33,12 @@ class Drivers(Protocol):
 
     def describe(self, name: str) -> dict[str, Any]:
         """One driver as GET /v1/system/drivers/<id> shows it. Raises CongressError ``not_found``."""
+
+    def actions(self, name: str) -> tuple[ActionInfo, ...]:
+        """The actions of a driver; none if there is no such driver."""
+
+    def services(self) -> Mapping[str, tuple[ActionInfo, ...]]:
+        """The built-in services, which need no data source, and their actions."""
 
     def check(self, name: str, config: Mapping[str, Any]) -> CheckedConfig:
         """Check the configuration (secrets in the clear) of a source. Raises CongressError ``source_config``."""

@@ -107,11 +107,7 @@ class Sources:
 
     def actions(self, source: str) -> list[dict[str, Any]]:
         """The actions of a source's driver, in Congress' shape."""
-        described = self._drivers.describe(self.get(source).driver)
-        return [
-            each if isinstance(each, dict) else {"name": each, "args": [], "description": ""}
-            for each in described["actions"]
-        ]
+        return [action.document() for action in self._drivers.actions(self.get(source).driver)]
 
     def refresh(self, source: str) -> None:
         """Have a source read now. Raises CongressError ``unavailable`` if no datasource node answers."""
