@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from typing import Any
 
@@ -11,6 +12,8 @@ from congressd.datasources.services.registry import services
 from congressd.model.actions import ActionInfo
 from congressd.model.drivers import CheckedConfig
 from congressd.model.errors import CongressError
+
+LOG = logging.getLogger(__name__)
 
 
 class DriverCatalogue:
@@ -43,11 +46,17 @@ class DriverCatalogue:
 
     def check(self, name: str, config: Mapping[str, Any]) -> CheckedConfig:
         driver = find_driver(self._drivers, name)
-        checked = driver.check_config(config)
-        instance = driver(checked)
         try:
-            tables = instance.schema()
-        finally:
-            instance.close()
+            checked = driver.check_config(config)
+            instance = driver(checked)
+            try:
+                tables = instance.schema()
+            finally:
+                instance.close()
+        except CongressError:
+            raise
+        except Exception as error:  # a driver may be anybody's code
+            LOG.exception("driver %s failed on a configuration", name)
+            raise CongressError("source_config", f"The driver failed with {type(error).__name__}: {error}") from None
         pushed = driver.info.kind is DriverKind.PUSHED
         return CheckedConfig(driver.info.name, checked, secret_options(driver), tables, pushed)

@@ -67,6 +67,7 @@ class ImageCatalog:
 
     def __init__(self, image: Image) -> None:
         self._image = image
+        self._defined: dict[str, Collection[str]] = {}
 
     def policies(self) -> Collection[str]:
         return [*self._image.policy_ids, *self._image.source_ids]
@@ -80,8 +81,11 @@ class ImageCatalog:
     def tables(self, policy: str) -> Collection[str]:
         if policy in self._image.source_ids:
             return self._image.schemas.get(policy, {}).keys()
-        uses = self._image.tables.get(policy, {})
-        return [name for name, use in uses.items() if use.heads]
+        defined = self._defined.get(policy)
+        if defined is None:
+            uses = self._image.tables.get(policy, {})
+            defined = self._defined[policy] = [name for name, use in uses.items() if use.heads]
+        return defined
 
     def defines(self, policy: str, table: str) -> bool:
         """Whether a rule or fact of the policy defines the table."""

@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from congressd.engine.engine import Engine
+from congressd.language import core
 from congressd.model.clock import Clock
 from congressd.model.tables import Batch, TableSchema
 from congressd.pe.book import PolicyBook
@@ -56,6 +57,7 @@ class Holder:
         self._book = PolicyBook()
         self._turn = threading.RLock()
         self._declared: dict[str, Sequence[TableSchema]] = {}
+        self._wanted: frozenset[str] = frozenset()
         self._loaded = False
 
     @property
@@ -122,12 +124,41 @@ class Holder:
                 self.engine.change_rules(remove=plan.removed)
                 for source in gone:
                     self._drop(source)
-                self.engine.change_rules(add=plan.added)
-            elif plan.added or plan.removed:
-                self.engine.change_rules(add=plan.added, remove=plan.removed)
+                refused = self._run(plan.added)
+            else:
+                refused = self._run(plan.added, plan.removed)
         except BaseException:
             self._book.leave(plan)
             raise
+        self._adopt(plan, refused, revision)
+
+    def _run(self, add: Sequence[core.Rule], remove: Sequence[core.Rule] = ()) -> Mapping[str, str]:
+        """Have the engine take rules in and out; for each that it refuses, by id, why.
+
+        What was committed must be taken, and one rule that fails must not keep the others from being right.
+        """
+        if not add and not remove:
+            return {}
+        try:
+            self.engine.change_rules(add=add, remove=remove)
+            return {}
+        except Exception:
+            LOG.exception("rules_added=%d rules_removed=%d: the engine failed; one by one now", len(add), len(remove))
+        self.engine.change_rules(remove=remove)
+        refused = {}
+        for rule in add:
+            try:
+                self.engine.change_rules(add=[rule])
+            except Exception as error:
+                LOG.error("rule=%s policy=%s is left out: the engine cannot run it: %s", rule.id, rule.policy, error)
+                refused[rule.id] = f"the engine cannot run it ({type(error).__name__}: {error})"
+        return refused
+
+    def _adopt(self, plan: Plan, refused: Mapping[str, str], revision: int | None = None) -> None:
+        if refused:
+            ids = plan.image.policy_ids
+            keys = {(ids[rule.policy], rule.id): refused[rule.id] for rule in plan.added if rule.id in refused}
+            plan = replace(plan, image=plan.image.without(keys))
         self._book.adopt(plan, revision)
 
     # -- rows -------------------------------------------------------------------------------------------------
@@ -135,7 +166,7 @@ class Holder:
     def take(self, batch: Batch, replace: bool) -> None:
         """Apply a batch of a source: a snapshot replaces all its rows by difference, a delta changes them."""
         with self._turn:
-            if batch.source not in self._book.image.source_ids:
+            if batch.source not in self._wanted or batch.source not in self._book.image.source_ids:
                 return
             held = self.progress.position(batch.source)
             push = batch.push if batch.push is not None else held.push if held else 0
@@ -148,10 +179,11 @@ class Holder:
             self.fetched_at = {**self.fetched_at, batch.source: batch.fetched_at}
             self.progress.reach(batch.source, position)
 
-    def drop(self, sources: Iterable[str]) -> None:
-        """Let go of the rows of sources that nothing reads any longer."""
+    def want(self, sources: frozenset[str], drop: Iterable[str]) -> None:
+        """Take batches of exactly these sources from now on, and let go of the rows of others."""
         with self._turn:
-            for source in sources:
+            self._wanted = sources
+            for source in drop:
                 self._drop(source)
 
     def _put(self, batch: Batch, replace: bool) -> None:
@@ -187,12 +219,11 @@ class Holder:
                 self.engine.change_rules(remove=plan.removed)
             self.engine.declare(source, schema)
             put()
-            if plan.added:
-                self.engine.change_rules(add=plan.added)
+            refused = self._run(plan.added)
         except BaseException:
             self._book.leave(plan)
             raise
-        self._book.adopt(plan)
+        self._adopt(plan, refused)
         self._declared[source] = schema
         LOG.info(
             "source=%s tables=%d rules_added=%d rules_removed=%d: took a schema",

@@ -76,5 +76,5 @@ class Interest:
             gone = [name for name in self._wanted if name not in wanted]
             anew = [name for name, key in wanted.items() if self._wanted.get(name, key) != key]
             self._wanted = wanted
+            self._holder.want(frozenset(wanted), [*gone, *anew])
             self._streams.want(frozenset(wanted), anew)
-            self._holder.drop([*gone, *anew])

@@ -87,6 +87,7 @@ class PolicyEngineNode:
         self.queries = Queries(self.holder, self.freshener)
         self.pushes = Pushes(database, self.holder, self.freshener, self.sources, control, self._clock)
         self._turned = turned
+        self._down: frozenset[str] = frozenset()  # wanted sources that cannot be read, as the datasource node says
         self._complete = False  # the system's policies exist
         self._was_ready = False
         self._draining = False
@@ -132,8 +133,7 @@ class PolicyEngineNode:
             missing.append(f"policies: {self.follower.last_error or 'not read yet'}")
         elif not self._complete:
             missing.append("policies: those that always exist are not made yet")
-        held = self.holder.progress.position
-        states = {name: "held" if held(name) else "waiting" for name in sorted(self.interest.wanted)}
+        states = {name: self._state(name) for name in sorted(self.interest.wanted)}
         late = self._clock.monotonic() - self._started_at >= GRACE
         if not self._was_ready and not late:
             missing += [f"source {name}: no rows yet" for name, state in states.items() if state == "waiting"]
@@ -141,8 +141,13 @@ class PolicyEngineNode:
         self._was_ready = self._was_ready or ready
         return Readiness(ready, tuple(missing), self.revision, states, self.streams.connection())
 
+    def _state(self, source: str) -> str:
+        if self.holder.progress.position(source) is not None:
+            return "held"
+        return "down" if source in self._down else "waiting"
+
     def _run(self) -> None:
-        """Let time pass for the engine, and make the policies that always exist."""
+        """Let time pass for the engine, make the policies that always exist, and see which sources are down."""
         expire_at = self._clock.monotonic() + EXPIRE
         while True:
             self._turned()
@@ -151,6 +156,8 @@ class PolicyEngineNode:
                     self.policies.ensure_system_policies()
                     self._complete = True
                 self.engine.tick()
+                waiting = [name for name in self.interest.wanted if self.holder.progress.position(name) is None]
+                self._down = frozenset(filter(self.sources.is_down, waiting))
                 if self._clock.monotonic() >= expire_at:
                     expire_at = self._clock.monotonic() + EXPIRE
                     self.engine.expire()

@@ -6,7 +6,7 @@ Pure data; an `Image` never changes once it is made. A rule belongs to its own p
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import TypeAlias
 
@@ -93,6 +93,16 @@ class Image:
     def rule(self, key: RuleKey) -> RuleImage | None:
         """The rule with these ids of policy and rule."""
         return self.rules.get(key[0], {}).get(key[1])
+
+    def without(self, refused: Mapping[RuleKey, str]) -> Image:
+        """The same with rules that the engine refused: they wait, for the reasons given."""
+        rules = dict(self.rules)
+        for (policy_id, rule_id), reason in refused.items():
+            known = rules[policy_id][rule_id]
+            warnings = (f"the rule has no effect: {reason}",)
+            waiting = replace(known, state=RuleState.WAITING, rule=None, reason=reason, warnings=warnings)
+            rules[policy_id] = {**rules[policy_id], rule_id: waiting}
+        return replace(self, rules=rules)
 
     def sources_read(self) -> frozenset[str]:
         """The sources that rules name, active or waiting."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Final
@@ -22,8 +23,11 @@ from congressd.store.keys import Keys
 from congressd.store.records import SourceRecord, new_id
 from congressd.store.sources import seal, unseal
 
+LOG = logging.getLogger(__name__)
+
 HIDDEN: Final = "<hidden>"  #: what clients see of a secret; sent back, it means "as it is"
 CALL_TIMEOUT: Final = 3.0  #: seconds that the datasource node has to answer
+DOWN_TIMEOUT: Final = 1.0  #: the same where nobody waits for the answer
 
 
 class Sources:
@@ -70,7 +74,8 @@ class Sources:
         """The tables that the configuration declares; None if only the source can tell, or it cannot be read."""
         try:
             return self.checked(record).tables or None
-        except CongressError:
+        except CongressError as error:
+            LOG.warning("source=%s: its configuration cannot be read: %s", record.name, error)
             return None
 
     def schema(self, source: str) -> Sequence[TableSchema]:
@@ -104,6 +109,14 @@ class Sources:
         document["subscribers"] = sorted(image.policies[key].name for key in readers if key in image.policies)
         document["held"] = None if position is None else str(position)
         return document
+
+    def is_down(self, source: str) -> bool:
+        """Whether the datasource node says that it cannot read a source; False if it says nothing."""
+        try:
+            status = self._control.call("dsd", "status", {"source": source}, DOWN_TIMEOUT)
+        except CongressError as error:
+            return error.code.name == "not_found"
+        return bool(status.get("state") == "failing")
 
     def actions(self, source: str) -> list[dict[str, Any]]:
         """The actions of a source's driver, in Congress' shape."""

@@ -210,3 +210,15 @@ def test_a_source_that_a_new_epoch_tells_anew_leaves_no_ghosts(one: Rig) -> None
     one.call("PATCH", "/v1/data-sources/cave", {"config": {"user": "z"}})
     one.start_dsd()
     wait_until(lambda: one.rows("alice", "p") == [["z"]])
+
+
+def test_a_source_that_cannot_be_read_does_not_keep_the_node_from_being_ready(tmp_path: Path) -> None:
+    files = tmp_path / "files"
+    files.mkdir()
+    with Rig(tmp_path) as rig:
+        rig.post("/v1/data-sources", {"name": "files", "driver": "file", "config": {"path": str(files)}})
+        rig.policy("alice", "p(x) :- files:t(x)", "q(1)")
+    files.rmdir()
+    with Rig(tmp_path) as rig:
+        wait_until(lambda: rig.get("/readyz")["sources"] == {"files": "down"})
+        assert rig.rows("alice", "q") == [[1]]
