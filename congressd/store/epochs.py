@@ -102,25 +102,5 @@ def holder(session: Session, role: str) -> EpochRecord | None:
     return None if row is None else EpochRecord(row.role, row.epoch, row.node, row.lease_until)
 
 
-def check_lease(renew_every: float, retry_every: float, lease: float) -> None:
-    """The rule between the timers of a lease (seconds): ``renew + 2 * retry <= lease``. Pure.
-
-    So a holder has two more tries after a renewal that failed, before it must stop. Raises
-    CongressError("bad_request") with the values.
-    """
-    if min(renew_every, retry_every, lease) <= 0:
-        raise CongressError(
-            "bad_request",
-            f"the timers of a lease must be above 0; they are renew {renew_every:g} s, retry {retry_every:g} s, lease"
-            f" {lease:g} s",
-        )
-    if renew_every + 2 * retry_every > lease:
-        raise CongressError(
-            "bad_request",
-            f"renew {renew_every:g} s + 2 * retry {retry_every:g} s is {renew_every + 2 * retry_every:g} s, which is"
-            f" more than the lease of {lease:g} s; make the lease longer or the others shorter",
-        )
-
-
 def _first(role: str, node: str, now_ms: int) -> dict[str, object]:
     return {"role": role, "epoch": now_ms, "node": node, "lease_until": now_ms, "writes": 0}

@@ -107,19 +107,6 @@ def test_nodes_that_take_at_once_get_different_epochs(database: Database, connec
     assert sorted(taken) == list(range(NOW, NOW + count))
 
 
-@pytest.mark.parametrize("timers", [(10.0, 2.5, 15.0), (1.0, 1.0, 3.0)])
-def test_timers_that_leave_two_more_tries_are_allowed(timers: tuple[float, float, float]) -> None:
-    epochs.check_lease(*timers)
-
-
-@pytest.mark.parametrize(
-    ("timers", "said"), [((10.0, 2.5, 14.9), r"15 s, which is more"), ((0.0, 1.0, 9.0), "above 0")]
-)
-def test_timers_that_do_not_are_refused_with_their_sum(timers: tuple[float, float, float], said: str) -> None:
-    with pytest.raises(CongressError, match=said):
-        epochs.check_lease(*timers)
-
-
 def test_a_lease_that_was_given_back_is_over(database: Database) -> None:
     def release(epoch: int, node: str) -> bool:
         return database.run(lambda session: epochs.release(session, DSD, epoch, node))
