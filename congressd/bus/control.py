@@ -24,10 +24,12 @@ Method: TypeAlias = Callable[..., Any]
 NoticeHandler: TypeAlias = Callable[[Any], None]
 
 TARGETS: Final[Mapping[str, str]] = {
-    "dsd": "the active datasource node: snapshot(source, to), status(source), rows(source, table), refresh(source)",
+    "dsd": "the active datasource node: snapshot(source, to), status(source), rows(source, table), refresh(source), beat(pe, boot, revision, "
+    "digest) and report(pe, boot, revision, report) of what policy wants done, execution()",
 }
 TOPICS: Final[Mapping[str, str]] = {
     "revision": "the policies reached a new revision; payload {'revision': number}",
+    "actions": "people settled activations, or asked for some; payload {'ids': [...]}",
     "pushed": "pushes were committed for a source; payload {'source': name}",
 }
 

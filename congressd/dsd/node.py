@@ -9,14 +9,18 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Final
 
 from congressd.bus.control import Control, Registration
 from congressd.bus.streams import Publisher
+from congressd.datasources.action import Actor
 from congressd.datasources.registry import Drivers, describe_table, load_drivers
+from congressd.datasources.services.registry import services
+from congressd.datasources.services.settings import ServiceSettings
+from congressd.dsd.executor import Executor, ExecutorSettings, Surroundings
 from congressd.dsd.lease import Lease, LeaseTimes
 from congressd.dsd.pushed import ROLE
 from congressd.dsd.roster import Roster
@@ -34,6 +38,7 @@ from congressd.store.keys import Keys
 log = logging.getLogger(__name__)
 
 FORGET_PERIOD: Final = 3600.0  #: seconds between removals of expired idempotency keys
+DRAIN_TIME: Final = 2.0  #: seconds that actions which run have to end before the node stands by
 RELEASE_TIME: Final = 1.0  #: seconds that the database has to take a lease back
 
 
@@ -52,6 +57,8 @@ class NodeSettings:
     poll_timeout: float = 60.0
     threads: int = 16
     reactivate: bool = False
+    actions: ExecutorSettings = field(default_factory=ExecutorSettings)
+    services: ServiceSettings = field(default_factory=ServiceSettings)
 
 
 class DatasourceNode:
@@ -98,6 +105,8 @@ class DatasourceNode:
         self._lock = threading.RLock()  # for what follows; never held while the database is asked
         self._lease: Lease | None = None  # while active
         self._lost = False  # whether the last epoch ended against our will
+        self._executor: Executor | None = None  # while active
+        self._services = services(self.settings.services)
         self._serving: Registration | None = None
         self._listening: list[Registration] = []
         self._threads: list[threading.Thread] = []
@@ -158,6 +167,8 @@ class DatasourceNode:
                 self._lost = False
                 self._lease = Lease(self.settings.lease, epoch, asked_at)
                 self._roster.activate(epoch)
+                self._executor = self._make_executor(self._lease)
+                self._executor.start()
                 self._serving = self._control.serve("dsd", self._methods())
                 self._look.set()  # what was committed while nobody told us
                 log.info("node=%s epoch=%d active sources=%d", self.settings.node, epoch, len(self._roster.names()))
@@ -165,6 +176,9 @@ class DatasourceNode:
 
     def deactivate(self) -> None:
         """Stop polling and publishing, and stand by; the lease is given back, so that nobody waits for its end."""
+        executor = self._executor
+        if executor is not None and not executor.drain(DRAIN_TIME):
+            log.warning("node=%s leaves actions that did not end in time", self.settings.node)
         with self._lock:
             self._lost = False
             lease = self._lease
@@ -213,7 +227,9 @@ class DatasourceNode:
         self._roster.wake(self._find(source))
 
     def _methods(self) -> Mapping[str, Callable[..., Any]]:
+        executor = self._executor
         return {
+            **(executor.methods() if executor else {}),
             "snapshot": self.snapshot,
             "status": self.status,
             "rows": self.rows,
@@ -292,6 +308,9 @@ class DatasourceNode:
     def _rest(self) -> None:
         """Publish nothing from now on."""
         self._lease = None
+        if self._executor is not None:
+            self._executor.stop()
+            self._executor = None
         if self._serving is not None:
             self._serving.stop()
             self._serving = None
@@ -332,6 +351,28 @@ class DatasourceNode:
                 log.exception("node=%s epoch=%d failed to renew its lease", self.settings.node, lease.epoch)
             else:
                 lease.renewed(asked_at)
+
+    def _make_executor(self, lease: Lease) -> Executor:
+        around = Surroundings(
+            self._database,
+            self._control,
+            self._clock,
+            self.settings.node,
+            self._actor,
+            self._unread,
+            lambda: self._lease is lease and lease.holds(self._clock.monotonic()),
+            lambda error: self._lose(lease, str(error)),
+        )
+        return Executor(lease.epoch, around, self.settings.actions)
+
+    def _actor(self, name: str) -> Actor | None:
+        """What acts under a name: a source's driver, or a built-in service."""
+        source = self._roster.get(name)
+        return self._services.get(name) if source is None else source.driver
+
+    def _unread(self, name: str, tables: Iterable[str]) -> tuple[str, ...] | None:
+        source = self._roster.get(name)
+        return None if source is None else source.unread(tables)
 
     def _renew(self, lease: Lease, until: int) -> None:
         self._database.run(

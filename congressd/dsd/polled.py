@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import random
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Final
 
 from congressd.datasources.driver import Driver, Fetch, FetchError, PollRequest
@@ -117,6 +117,9 @@ class PolledSource(Source):
         known = {schema.name: schema for schema in self.driver.info.tables}
         known |= {schema.name: schema for schema in self._tables.schema()}
         return tuple(known.values())
+
+    def _unread(self, tables: Iterable[str]) -> tuple[str, ...]:
+        return tuple(name for name in tables if name in self.facts.table_errors and name not in self._read_at)
 
     def _held(self) -> Mapping[str, Sequence[Row]]:
         return self._tables.rows()

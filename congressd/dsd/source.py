@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import threading
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -110,6 +110,13 @@ class Source(ABC):
             return self.state.heartbeat() if self._active else None
         finally:
             self._lock.release()
+
+    def unread(self, tables: Iterable[str]) -> tuple[str, ...] | None:
+        """Which of these tables could not be read in this epoch yet; None if nothing was published in it. Never waits."""
+        return self._unread(tables) if self._active and self.state.delivered else None
+
+    def _unread(self, tables: Iterable[str]) -> tuple[str, ...]:
+        return ()
 
     def schema(self) -> tuple[TableSchema, ...]:
         """All tables that are known, also before their first rows."""
