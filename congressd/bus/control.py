@@ -24,8 +24,8 @@ Method: TypeAlias = Callable[..., Any]
 NoticeHandler: TypeAlias = Callable[[Any], None]
 
 TARGETS: Final[Mapping[str, str]] = {
-    "dsd": "the active datasource node: snapshot(source, to), status(source), rows(source, table), refresh(source), beat(pe, boot, revision, "
-    "digest) and report(pe, boot, revision, report) of what policy wants done, execution()",
+    "dsd": "the active datasource node: snapshot(source, to), status(source), rows(source, table), refresh(source); "
+    "beat(pe, boot, revision, digest), report(pe, boot, revision, report) of what policy wants done, execution()",
 }
 TOPICS: Final[Mapping[str, str]] = {
     "revision": "the policies reached a new revision; payload {'revision': number}",

@@ -112,7 +112,10 @@ class Source(ABC):
             self._lock.release()
 
     def unread(self, tables: Iterable[str]) -> tuple[str, ...] | None:
-        """Which of these tables could not be read in this epoch yet; None if nothing was published in it. Never waits."""
+        """Which of these tables could not be read in this epoch yet; None if nothing was published.
+
+        Never waits.
+        """
         return self._unread(tables) if self._active and self.state.delivered else None
 
     def _unread(self, tables: Iterable[str]) -> tuple[str, ...]:
