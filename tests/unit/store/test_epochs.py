@@ -7,7 +7,6 @@ from threading import Barrier, Thread
 import pytest
 from sqlalchemy.orm import Session
 
-from congressd.model.errors import CongressError
 from congressd.store import epochs, pushes
 from congressd.store.database import Database
 from congressd.store.epochs import DSD, StaleEpoch
