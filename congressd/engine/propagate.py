@@ -69,6 +69,7 @@ class Propagation:
         self._pending: dict[Table, Counts] = {}
         self._queue: list[tuple[int, int, Table]] = []  #: rank, a number that breaks ties, table
         self._pushed = 0
+        self._running = False
         self.changes: dict[Table, tuple[Counts, Counts]] = {}  #: by table: rows removed, rows added
 
     def pending(self, table: Table) -> Counts:
@@ -76,12 +77,19 @@ class Propagation:
         counts = self._pending.get(table)
         if counts is None:
             counts = self._pending[table] = {}
-            self._pushed += 1
-            heapq.heappush(self._queue, (self._target.rank(table), self._pushed, table))
+            if self._running:
+                self._enqueue(table)
         return counts
+
+    def _enqueue(self, table: Table) -> None:
+        self._pushed += 1
+        heapq.heappush(self._queue, (self._target.rank(table), self._pushed, table))
 
     def run(self) -> None:
         """Take every table that has pending changes in its turn, until none is left."""
+        self._running = True  # ranks are settled only now: a change of rules may have moved them
+        for table in self._pending:
+            self._enqueue(table)
         while self._queue:
             table = heapq.heappop(self._queue)[2]
             self._turn(table, self._pending.pop(table))
