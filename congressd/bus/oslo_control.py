@@ -13,11 +13,12 @@ from __future__ import annotations
 import base64
 import logging
 import os
+import socket
 import tempfile
 import threading
 import time
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import CancelledError
 from concurrent.futures import TimeoutError as FutureTimeoutError
 from pathlib import Path
@@ -33,13 +34,15 @@ with warnings.catch_warnings():
     from oslo_messaging import opts as oslo_opts
 
 from congressd.bus.control import LONGEST_CALL, Method, NoticeHandler, Registration, hear, run_method
-from congressd.bus.rabbit_streams import left
+from congressd.bus.oslo_doctor import Doctor
+from congressd.bus.rabbit_streams import RabbitOptions, left
 from congressd.bus.wire import DecodeError, pack, unpack
 from congressd.bus.workers import Workers
 from congressd.model.errors import CongressError
 
 _LOG = logging.getLogger(__name__)
 _EXCHANGE: Final = "congressd"
+_HOST: Final = socket.gethostname()
 
 #: What is set otherwise than oslo.messaging's own defaults.
 _RABBIT: Final[Mapping[str, object]] = {
@@ -77,6 +80,7 @@ def _configuration(node: str) -> cfg.ConfigOpts:
     conf([], default_config_files=[], default_config_dirs=[])
     for name, value in _RABBIT.items():
         conf.set_override(name, value, "oslo_messaging_rabbit")
+    conf.set_override("hostname", _HOST, "oslo_messaging_rabbit")
     conf.set_override("processname", f"congressd-{node}", "oslo_messaging_rabbit")
     conf.set_override("executor_thread_pool_size", 8)
     return conf
@@ -98,11 +102,14 @@ class _Endpoint:
 
     target = oslo_messaging.Target(version="1.0")
 
-    def __init__(self, target: str, methods: Mapping[str, Method]) -> None:
+    def __init__(self, target: str, methods: Mapping[str, Method], stopping: threading.Event) -> None:
         self._target = target
         self._methods = methods
+        self._stopping = stopping
 
     def invoke(self, _context: object, name: str, args: str) -> str:
+        if self._stopping.is_set():
+            return _encode({"code": "unavailable", "detail": f"this node does not serve {self._target!r} any longer"})
         try:
             return _encode({"result": run_method(self._target, self._methods, name, _decode(args))})
         except CongressError as error:
@@ -116,28 +123,35 @@ class _Ear:
 
     target = oslo_messaging.Target(version="1.0")
 
-    def __init__(self, topic: str, handler: NoticeHandler) -> None:
+    def __init__(self, topic: str, handler: NoticeHandler, stopping: threading.Event) -> None:
         self._topic = topic
         self._handler = handler
+        self._stopping = stopping
 
     def notice(self, _context: object, payload: str) -> None:
-        hear(self._topic, self._handler, _decode(payload))
+        if not self._stopping.is_set():
+            hear(self._topic, self._handler, _decode(payload))
 
 
 class _Server:
     """A server of oslo.messaging, started and stopped on a thread, since both may wait for the broker."""
 
-    def __init__(self, make: Callable[[], Any], name: str, pool: int) -> None:
+    def __init__(self, make: Callable[[], Any], name: str, pool: int, stopping: threading.Event) -> None:
+        """``stopping`` is shared with the endpoint, which refuses what oslo.messaging still brings it then."""
         self._make = make
         self._pool = pool
-        self._stopping = threading.Event()
+        self._stopping = stopping
         self._thread = threading.Thread(target=self._run, name=f"bus-server-{name}", daemon=True)
         self._thread.start()
 
     def stop(self) -> None:
-        """See `Registration`; waits for calls that run, but not for ever."""
+        """See `Registration`; returns at once, while oslo.messaging takes its time."""
         self._stopping.set()
-        self._thread.join(LONGEST_CALL)
+
+    def join(self, timeout: float) -> bool:
+        """Wait until it has ended after `stop`; False if it has not in time."""
+        self._thread.join(timeout)
+        return not self._thread.is_alive()
 
     def _run(self) -> None:
         server = self._make()
@@ -161,11 +175,14 @@ class OsloControl:
         lockutils.set_defaults(str(locks))
         self._transport = oslo_messaging.get_rpc_transport(_configuration(node), url=oslo_url(urls))
         self._callers = Workers("bus-call", 8)
-        self._notifier = Workers("bus-notify", 1)
+        self._notifier = Workers("bus-notify", 4)
         self._servers: list[_Server] = []
+        self._topics: tuple[str, ...] = ()
+        self._doctor = Doctor(RabbitOptions(urls), self._queues)
 
     def serve(self, target: str, methods: Mapping[str, Method]) -> Registration:
-        return self._started(f"target.{target}", _Endpoint(target, methods), 8)
+        stopping = threading.Event()
+        return self._started(f"target.{target}", _Endpoint(target, methods, stopping), 8, stopping)
 
     def call(self, target: str, method: str, args: Mapping[str, Any] | None = None, timeout: float = 5.0) -> Any:
         seconds = min(timeout, LONGEST_CALL)
@@ -202,32 +219,47 @@ class OsloControl:
             _LOG.warning("a notice was not sent, since too many wait topic=%s", topic)
 
     def listen(self, topic: str, handler: NoticeHandler) -> Registration:
-        return self._started(f"notice.{topic}", _Ear(topic, handler), 1)
+        stopping = threading.Event()
+        return self._started(f"notice.{topic}", _Ear(topic, handler, stopping), 1, stopping)
 
     def close(self, timeout: float = 5.0) -> None:
         """Stop everything served and listened to, within ``timeout`` seconds."""
         deadline = time.monotonic() + timeout
-        closing = Workers("bus-close", len(self._servers) + 1)
-        jobs = [closing.submit(server.stop) for server in self._servers]
+        for server in self._servers:
+            server.stop()
         self._callers.close()
         self._notifier.close()
-        for job in [*jobs, closing.submit(self._transport.cleanup)]:
-            try:
-                job.result(left(deadline))
-            except FutureTimeoutError:
-                _LOG.warning("the control plane did not close in time node=%s", self._node)
+        cleaning = Workers("bus-close", 1).submit(self._transport.cleanup)
+        ended = [server.join(left(deadline)) for server in self._servers]
+        try:
+            cleaning.result(left(deadline))
+        except FutureTimeoutError:
+            ended.append(False)
+        if not all(ended):
+            _LOG.info("the control plane is left to end by itself node=%s", self._node)
 
     def _client(self, target: Any, seconds: float) -> Any:
         target.exchange, target.version = _EXCHANGE, "1.0"
         return oslo_messaging.get_rpc_client(self._transport, target, timeout=seconds, retry=1)
 
-    def _started(self, topic: str, endpoint: object, pool: int) -> Registration:
+    def _started(self, topic: str, endpoint: object, pool: int, stopping: threading.Event) -> Registration:
         target = oslo_messaging.Target(exchange=_EXCHANGE, topic=topic, server=self._node)
         policy = oslo_messaging.DefaultRPCAccessPolicy
         server = _Server(
             lambda: oslo_messaging.get_rpc_server(self._transport, target, [endpoint], access_policy=policy),
             topic,
             pool,
+            stopping,
         )
         self._servers.append(server)
+        self._topics += (topic,)
         return server
+
+    def _queues(self) -> Iterator[str]:
+        """The names that oslo.messaging gives to this node's queues, and a few that it may give later."""
+        numbered = [f"{_HOST}:congressd-{self._node}:{number + 1}" for number in range(len(self._topics) + 2)]
+        for topic in self._topics:
+            yield topic
+            yield f"{topic}.{self._node}"
+            yield from (f"{topic}_fanout_{name}" for name in numbered)
+        yield from (f"reply_{name}" for name in numbered)
