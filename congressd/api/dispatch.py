@@ -135,7 +135,10 @@ class Dispatcher:
     def _perform(
         self, entry: _Entry, parameters: Mapping[str, str], environ: wire.Environ, query: Query | None
     ) -> Answer:
-        caller = self._service.access.identify(environ.get("HTTP_AUTHORIZATION"))
+        # X-Auth-Token is what the clients of OpenStack send.
+        caller = self._service.access.identify(
+            environ.get("HTTP_AUTHORIZATION"), environ.get("HTTP_X_AUTH_TOKEN"), entry.role
+        )
         if not caller.may(entry.role):
             raise _forbidden(caller.role, entry.role)
         if query is None:

@@ -18,6 +18,7 @@ from congressd.cli import greeting, port
 from congressd.cli.datadir import DATABASE, LOG_FILE, claim
 from congressd.config.options import Settings
 from congressd.daemon import wiring
+from congressd.daemon.start import StartError
 from congressd.store import keys, migrate
 from congressd.store.database import Database
 
@@ -31,6 +32,9 @@ def serve(settings: Settings, *, example: bool) -> None:
     claim(directory)
     directory = directory.resolve()
     _log(settings.default.log_level, directory / LOG_FILE)
+    if example and settings.default.auth_strategy != "none":
+        raise StartError("the example is set up without a token: leave out --example, or take auth_strategy = none")
+    wiring.access(settings)
     port.check_free(settings.default.bind_host, settings.default.bind_port)
     secret = keys.load(wiring.key_file(settings.default.encryption_key_path or str(directory)), create=True)
     url = settings.database.connection or f"sqlite:///{directory / DATABASE}"
@@ -62,7 +66,8 @@ class AllInOne:
             settings, "all-in-one", self._database, self._publisher, self._controls[0], secret, reactivate=True
         )
         self._pe = wiring.policy_engine_node(settings, self._database, self._subscriber, self._controls[1], secret)
-        self._app = create_app(Service(self._pe, labels={"node": "all-in-one"}))
+        self._access = wiring.access(settings)
+        self._app = create_app(Service(self._pe, self._access, {"node": "all-in-one"}))
 
     @property
     def app(self) -> Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]:
@@ -80,7 +85,8 @@ class AllInOne:
         self._pe.drain()
 
     def reload(self) -> None:
-        """There is nothing that is read again while the service runs."""
+        """Read the tokens again."""
+        self._access.reload()
 
     def stop(self, timeout: float) -> None:
         """Stop both nodes within about ``timeout`` seconds."""

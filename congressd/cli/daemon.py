@@ -11,9 +11,12 @@ from typing import NoReturn
 
 import click
 
+from congressd.api.tokenfile import TokenFileError
 from congressd.cli import allinone
 from congressd.cli import port as ports
+from congressd.cli.configuration import config_option, data_dir_option, read_settings
 from congressd.cli.datadir import DATABASE, StartError
+from congressd.cli.tokens import token
 from congressd.config import render
 from congressd.config.load import ConfigError, load
 from congressd.config.options import Settings
@@ -22,18 +25,6 @@ from congressd.model.errors import CongressError
 from congressd.store import keys, migrate
 from congressd.store.database import Database
 
-SYSTEM_FILE = Path("/etc/congressd/congressd.conf")
-
-_config = click.option(
-    "--config",
-    "--config-file",
-    "config",
-    type=click.Path(dir_okay=False, path_type=Path),
-    help=f"A configuration file. [default: {SYSTEM_FILE}, if there is one]",
-)
-_data_dir = click.option(
-    "--data-dir", type=click.Path(path_type=Path), help="Directory for the database and all else that is kept."
-)
 _instance = click.option(
     "--instance", default="1", help="Tells the nodes of one kind on a machine apart: 1, 2, ... [default: 1]"
 )
@@ -46,24 +37,24 @@ def cli() -> None:
 
 
 @cli.command()
-@_data_dir
+@data_dir_option
 @click.option("--host", help="Address to listen on. [default: 127.0.0.1]")
 @click.option("--port", type=int, help="Port to listen on. [default: 1789]")
 @click.option("--example", is_flag=True, help="Set up the example cloud, if the directory has none yet.")
-@_config
+@config_option
 def serve(data_dir: Path | None, host: str | None, port: int | None, example: bool, config: Path | None) -> None:
     """Start the whole service as one process on this machine, with all that it keeps in --data-dir.
 
     Example: congressd serve --data-dir run/mine --port 1789
     """
-    settings = _settings(config, data_dir, {("DEFAULT", "bind_host"): host, ("DEFAULT", "bind_port"): port})
+    settings = read_settings(config, data_dir, {("DEFAULT", "bind_host"): host, ("DEFAULT", "bind_port"): port})
     if not settings.default.data_dir:
         raise StartError("a directory is needed for what the service keeps: give one with --data-dir")
     allinone.serve(settings, example=example)
 
 
 @cli.command()
-@_config
+@config_option
 @_instance
 @click.option("--host", help="Address that the API listens on. [default: bind_host]")
 @click.option(
@@ -83,7 +74,7 @@ def pe(config: Path | None, instance: str, host: str | None, port: int | None) -
 
 
 @cli.command()
-@_config
+@config_option
 @_instance
 @click.option("--standby", is_flag=True, help="Be warm, and wait to be told to take over.")
 def dsd(config: Path | None, instance: str, standby: bool) -> None:
@@ -96,9 +87,9 @@ def dsd(config: Path | None, instance: str, standby: bool) -> None:
     """
     from congressd.daemon import datasource  # with it come the libraries of a cluster
 
-    settings = _settings(config, None)
+    settings = read_settings(config)
     identity = identify(settings, "dsd", instance)
-    datasource.run(settings, identity, standby=standby, reread=lambda: _settings(config, None))
+    datasource.run(settings, identity, standby=standby, reread=lambda: read_settings(config))
 
 
 @cli.group()
@@ -108,8 +99,8 @@ def db() -> None:
 
 @db.command("upgrade")
 @click.argument("revision", default="head")
-@_data_dir
-@_config
+@data_dir_option
+@config_option
 def db_upgrade(revision: str, data_dir: Path | None, config: Path | None) -> None:
     """Bring the database to the schema of this version, or to REVISION."""
     database = _database(config, data_dir)
@@ -119,8 +110,8 @@ def db_upgrade(revision: str, data_dir: Path | None, config: Path | None) -> Non
 
 @db.command("downgrade")
 @click.argument("revision")
-@_data_dir
-@_config
+@data_dir_option
+@config_option
 def db_downgrade(revision: str, data_dir: Path | None, config: Path | None) -> None:
     """Take the database back to REVISION (`base` removes all tables, with all that they hold)."""
     database = _database(config, data_dir)
@@ -129,8 +120,8 @@ def db_downgrade(revision: str, data_dir: Path | None, config: Path | None) -> N
 
 
 @db.command("check")
-@_data_dir
-@_config
+@data_dir_option
+@config_option
 def db_check(data_dir: Path | None, config: Path | None) -> None:
     """Say whether the database has the schema of this version; exit code 1 if not."""
     database = _database(config, data_dir)
@@ -178,21 +169,12 @@ def config_sample() -> None:
     click.echo(render.sample(), nl=False)
 
 
-def _settings(
-    config: Path | None, data_dir: Path | None, arguments: dict[tuple[str, str], object | None] | None = None
-) -> Settings:
-    """The configuration from file, environment and command line. Raises ConfigError."""
-    files = [config] if config is not None else [SYSTEM_FILE] if SYSTEM_FILE.exists() else []
-    given = {("DEFAULT", "data_dir"): data_dir} | (arguments or {})
-    loaded = load(files, os.environ, {name: value for name, value in given.items() if value is not None})
-    for warning in loaded.warnings:
-        click.echo(f"congressd: warning: {warning}", err=True)
-    return loaded.settings
+cli.add_command(token)
 
 
 def _node_settings(config: Path | None, instance: str, host: str | None, port: int | None) -> Settings:
     """The configuration of a policy engine node: each instance on a machine has a port of its own."""
-    settings = _settings(config, None, {("DEFAULT", "bind_host"): host, ("DEFAULT", "bind_port"): port})
+    settings = read_settings(config, None, {("DEFAULT", "bind_host"): host, ("DEFAULT", "bind_port"): port})
     if port is not None or instance == "1":
         return settings
     if not instance.isdecimal() or instance == "0":
@@ -202,7 +184,7 @@ def _node_settings(config: Path | None, instance: str, host: str | None, port: i
 
 
 def _database(config: Path | None, data_dir: Path | None) -> Database:
-    settings = _settings(config, data_dir)
+    settings = read_settings(config, data_dir)
     if settings.database.connection:
         return Database(settings.database.connection)
     if not settings.default.data_dir:
@@ -227,6 +209,9 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
         sys.exit(1)
     except CongressError as error:
         click.echo(f"congressd: {error.detail}", err=True)
+        sys.exit(1)
+    except TokenFileError as error:
+        click.echo(f"congressd: {error}", err=True)
         sys.exit(1)
     except click.ClickException as error:
         error.show()

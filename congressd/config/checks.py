@@ -34,7 +34,7 @@ def _access(settings: Settings) -> Iterator[str]:
         yield (
             f"[DEFAULT]/bind_host is {default.bind_host!r}, which other machines can reach, and auth_strategy is "
             f"`none`, so everybody who reaches the port could change everything. Bind to 127.0.0.1, "
-            f"or say serve_everybody = true if that is what you want."
+            f"take auth_strategy = token, or say serve_everybody = true if that is what you want."
         )
 
 

@@ -52,9 +52,14 @@ class Default:
     auth_strategy: str = option(
         "none",
         "Who may call. `none`: everybody who reaches the port; the service then listens on loopback addresses only. "
-        "Congress' name for it, `noauth`, is accepted.",
-        choices=("none",),
+        "`token`: who has a bearer token, as far as its role allows. Congress' name for `none`, `noauth`, is accepted.",
+        choices=("none", "token"),
         congress="[DEFAULT]/auth_strategy",
+    )
+    tokens_path: str = option(
+        "",
+        "File of the bearer tokens for auth_strategy `token`; `congressd token create` adds to it. It is read again "
+        "when it changes, and on SIGHUP. Empty: `tokens` in data_dir, or else /etc/congressd/tokens.",
     )
     serve_everybody: bool = option(
         False,

@@ -41,6 +41,7 @@ def run(settings: Settings, identity: Identity, *, reread: Callable[[], Settings
     """
     url, secret = wiring.shared_database(settings), wiring.shared_key(settings)
     cluster.brokers(settings)
+    wiring.access(settings)
     held = claim(identity.pid_file)
     try:
         logs.begin(settings.default.log_level)
@@ -84,7 +85,8 @@ class PolicyDaemon:
         self._node = wiring.policy_engine_node(
             settings, self._database, self._subscriber, self._control, secret, turned=self._pulse
         )
-        self._app = create_app(Service(self._node, labels={"node": identity.name}))
+        self._access = wiring.access(settings)
+        self._app = create_app(Service(self._node, self._access, {"node": identity.name}))
         self._socket = ControlSocket(identity.socket, self.status, {"drain": self.drain, "stop": self._end})
         self._reason = ""  # why it has not begun
         self._draining = False
@@ -108,8 +110,9 @@ class PolicyDaemon:
         self._node.drain()
 
     def reload(self) -> None:
-        """Read the configuration again."""
+        """Read the configuration and the tokens again."""
         logs.reread(self._reread)
+        self._access.reload()
 
     def stop(self, timeout: float) -> None:
         """Stop everything, within about ``timeout`` seconds."""

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from typing import Any
+
+from congressd.model import clock
 
 
 @dataclass(slots=True)
@@ -88,10 +89,8 @@ def document(
 
 
 def iso(time: float | None) -> str | None:
-    """Seconds since 1970 as ISO 8601 in UTC, such as ``2026-11-22T12:00:00.000Z``."""
-    if time is None:
-        return None
-    return datetime.fromtimestamp(time, UTC).isoformat(timespec="milliseconds").removesuffix("+00:00") + "Z"
+    """Seconds since 1970 as ISO 8601; None stays None."""
+    return None if time is None else clock.iso(time)
 
 
 def _state(facts: Facts, active: bool) -> str:
