@@ -30,6 +30,7 @@ TARGETS: Final[Mapping[str, str]] = {
 TOPICS: Final[Mapping[str, str]] = {
     "revision": "the policies reached a new revision; payload {'revision': number}",
     "actions": "people settled activations, or asked for some; payload {'ids': [...]}",
+    "node": "a node says what it does, every few seconds; payload: its status, with its name as 'node'",
     "pushed": "pushes were committed for a source; payload {'source': name}",
 }
 

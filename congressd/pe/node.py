@@ -20,11 +20,13 @@ from congressd.model.drivers import Drivers
 from congressd.model.errors import CongressError
 from congressd.pe.follower import Follower
 from congressd.pe.freshness import Freshener
+from congressd.pe.history import History
 from congressd.pe.holder import Holder
 from congressd.pe.interest import Interest
 from congressd.pe.policies import Policies
 from congressd.pe.pushes import Pushes
 from congressd.pe.queries import Queries
+from congressd.pe.roll import Roll
 from congressd.pe.sources import Sources
 from congressd.pe.streams import Streams
 from congressd.pe.writer import Writer
@@ -86,6 +88,8 @@ class PolicyEngineNode:
         self.sources = Sources(self.holder, writer, self.interest, control, drivers, keys, self._clock)
         self.queries = Queries(self.holder, self.freshener)
         self.pushes = Pushes(database, self.holder, self.freshener, self.sources, control, self._clock)
+        self.history = History(database)
+        self.roll = Roll(control, self._clock)
         self._turned = turned
         self._down: frozenset[str] = frozenset()  # wanted sources that cannot be read, as the datasource node says
         self._complete = False  # the system's policies exist
@@ -105,6 +109,7 @@ class PolicyEngineNode:
         self._started_at = self._clock.monotonic()
         self.streams.start()
         self.follower.start()
+        self.roll.start()
         self._ticker.start()
 
     def drain(self) -> None:
@@ -115,6 +120,7 @@ class PolicyEngineNode:
         """Stop all threads, within about ``timeout`` seconds."""
         self.drain()
         self._stopped.set()
+        self.roll.stop()
         end = self._clock.monotonic() + timeout
         for part in (self.follower, self.streams):
             part.stop(max(0.1, end - self._clock.monotonic()))

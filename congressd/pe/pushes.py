@@ -37,6 +37,15 @@ class Pushes:
         self._sources = sources
         self._control = control
         self._clock = clock
+        self._accepted: dict[str, int] = {}  # the last push that was accepted here, by source
+
+    def waiting(self) -> dict[str, int]:
+        """How many of the pushes up to the last one that was accepted here are not in the rows that are held here.
+
+        Only for sources that are held here; the datasource node has to publish them, or is not active.
+        """
+        held = self._holder.progress.held()
+        return {name: max(0, last - held[name].push) for name, last in self._accepted.items() if name in held}
 
     def push(self, source: str, table: str, body: object, mode: PushMode, key: str | None) -> Token:
         """Accept rows for a table; a token that has the push. ``key`` is the client's idempotency key.
@@ -62,6 +71,7 @@ class Pushes:
         prepared = pushes.prepare(operations, key)
         now = self._clock.now()
         number = self._database.run(lambda session: pushes.append(session, record.id, prepared, now))
+        self._accepted[record.name] = max(number, self._accepted.get(record.name, 0))
         token = Token(revision, {record.name: Position(push=number)})
         self._control.notify("pushed", {"source": record.name})
         self._freshener.promise(record.name, token.sources[record.name])

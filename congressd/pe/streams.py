@@ -11,6 +11,7 @@ import math
 import threading
 from collections import deque
 from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import dataclass
 from typing import Final
 
 from congressd.bus.control import Control
@@ -25,6 +26,21 @@ LOG = logging.getLogger(__name__)
 ASK_TIMEOUT: Final = 5.0  #: seconds for the datasource node to take a request for a snapshot
 LONGEST_SLEEP: Final = 5.0  #: seconds after which the asking thread looks again, whatever the receivers say
 SILENCE: Final = 10.0  #: seconds without a batch or heartbeat after which the rows of a source may be out of date
+
+
+@dataclass(frozen=True, slots=True)
+class Lag:
+    """How far a source's stream was published, as far as is known here, and what of that is not held.
+
+    ``behind`` counts batches; for another epoch than that which is held, all of that epoch. ``silent`` is the number
+    of seconds since a batch or heartbeat came.
+    """
+
+    epoch: int
+    sequence: int
+    behind: int
+    silent: float
+
 
 #: Takes a batch, and whether it replaces what is held. Called on one thread.
 Sink = Callable[[Batch, bool], None]
@@ -45,7 +61,9 @@ class Streams:
         self._wake = threading.Condition(self._lock)
         self._asks: deque[AskSnapshot] = deque()
         self._heard: dict[str, float] = {}  # when each source's publisher was last heard of
-        self._cut: tuple[float, str] | None = (clock.monotonic(), "not connected yet")  # since when, and why
+        self._published: dict[str, tuple[int, int]] = {}  # epoch and sequence that each source was heard to be at
+        #: Since when batches cannot arrive, and why.
+        self._cut = None if subscriber.connected else (clock.monotonic(), "not connected yet")
         self.applied_at: float | None = None  #: when the last batch was applied, in monotonic seconds
         self._stopped = False
         self._asker = threading.Thread(target=self._run, name="pe-streams", daemon=True)
@@ -99,6 +117,22 @@ class Streams:
         oldest = self._clock.monotonic() - SILENCE
         return [name for name in sources if self._heard.get(name, -math.inf) < oldest]
 
+    def lags(self) -> dict[str, Lag]:
+        """How far this node is behind the publishers of the wanted sources; a source never heard of is not there."""
+        now = self._clock.monotonic()
+        with self._lock:
+            lags = {}
+            for source, held in self._receivers.positions().items():
+                if source in self._published:
+                    epoch, sequence = self._published[source]
+                    known = held.sequence if held is not None and held.epoch == epoch else 0
+                    lags[source] = Lag(epoch, sequence, max(0, sequence - known), now - self._heard[source])
+            return lags
+
+    def backlog(self) -> int:
+        """How many batches and heartbeats have arrived and wait to be applied."""
+        return self._subscriber.backlog()
+
     def counters(self) -> dict[str, int]:
         """What happened so far, for metrics: by ``dropped_<reason>``, ``asked_<reason>`` and the subscriber's names."""
         with self._lock:
@@ -106,7 +140,6 @@ class Streams:
                 **{f"dropped_{reason.value}": number for reason, number in self._receivers.dropped.items()},
                 **{f"asked_{reason.value}": number for reason, number in self._receivers.asked.items()},
                 **self._subscriber.counters,
-                "backlog": self._subscriber.backlog(),
             }
 
     def _on_event(self, event: StreamEvent) -> None:
@@ -127,8 +160,10 @@ class Streams:
         match event:
             case BatchArrived(batch) if not dropped:
                 self._heard[batch.source] = now
+                self._published[batch.source] = (batch.epoch, batch.sequence)
             case Heartbeat(source) if not dropped:
                 self._heard[source] = now
+                self._published[source] = (event.epoch, event.sequence)
             case Resync():
                 self._cut = None
             case Disconnected(reason):

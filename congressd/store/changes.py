@@ -127,6 +127,17 @@ class LoggedChange:
 
 
 @dataclass(frozen=True, slots=True)
+class LoggedRevision:
+    """One revision of the log. ``changes`` may be only the first of its ``count``; ``at`` in seconds since 1970."""
+
+    revision: int
+    author: str
+    at: float
+    count: int
+    changes: tuple[Change, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Snapshot:
     """All policies, rules and sources of exactly one revision, by id, in the order in which they were created."""
 

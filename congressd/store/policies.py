@@ -9,13 +9,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Final
 
-from sqlalchemy import delete, exc, insert, select, update
+from sqlalchemy import delete, exc, func, insert, select, update
 from sqlalchemy.orm import Session
 
 from congressd.model.errors import CongressError
 from congressd.store import changes as kinds
 from congressd.store import models, records, retry, rows
-from congressd.store.changes import Change, LoggedChange, Snapshot
+from congressd.store.changes import Change, LoggedChange, LoggedRevision, Snapshot
 from congressd.store.rows import matched
 
 COUNTER: Final = 1  #: id of the one row of the revision counter
@@ -51,6 +51,32 @@ def changes_since(session: Session, revision: int) -> tuple[LoggedChange, ...] |
     if not counter.floor <= revision <= counter.revision:
         return None
     return tuple(rows.logged(entry) for entry in entries)
+
+
+def history(session: Session, since: int | None, limit: int, most_changes: int) -> tuple[LoggedRevision, ...]:
+    """The first ``limit`` revisions after ``since``, in order; the last ``limit`` ones if ``since`` is None.
+
+    Of each revision at most ``most_changes`` changes. Revisions that `compact_log` has forgotten are not there. For
+    `Database.read`.
+    """
+    log = models.Revision
+    groups = select(log.revision, func.max(log.author), func.max(log.at), func.count()).group_by(log.revision)
+    if since is None:
+        found = session.execute(groups.order_by(log.revision.desc()).limit(limit)).all()[::-1]
+    else:
+        found = session.execute(groups.where(log.revision > since).order_by(log.revision).limit(limit)).all()
+    if not found:
+        return ()
+    within = log.revision.between(found[0][0], found[-1][0])
+    entries = session.scalars(
+        select(log).where(within, log.position < most_changes).order_by(log.revision, log.position)
+    )
+    changes: dict[int, list[Change]] = {}
+    for entry in entries:
+        changes.setdefault(entry.revision, []).append(kinds.decode(entry.kind, entry.record))
+    return tuple(
+        LoggedRevision(revision, author, at, count, tuple(changes[revision])) for revision, author, at, count in found
+    )
 
 
 def commit(session: Session, expected_revision: int, changes: Sequence[Change], author: str, now: float) -> int:
