@@ -12,6 +12,7 @@ from dataclasses import replace
 from congressd.language.dependencies import DependencyGraph
 from congressd.model.errors import CongressError
 from congressd.model.tables import TableSchema
+from congressd.pe.actions_check import Services
 from congressd.pe.draft import Draft
 from congressd.pe.policyset import Image, Plan
 from congressd.store.changes import Change
@@ -20,7 +21,9 @@ from congressd.store.changes import Change
 class PolicyBook:
     """The current image and the graph of its rules. Not for several threads: the node's turn guards it."""
 
-    def __init__(self) -> None:
+    def __init__(self, services: Services | None = None) -> None:
+        """Without ``services`` the actions that rules ask for are not looked at."""
+        self._services = services
         self.image = Image()
         self.graph = DependencyGraph()
 
@@ -31,7 +34,7 @@ class PolicyBook:
         not fit, if an existing rule would not fit any longer, or if rules would be recursive. Otherwise (they were
         committed by another node) nothing is refused, and a rule that does not fit waits.
         """
-        draft = Draft(self.image)
+        draft = Draft(self.image, self._services)
         for change in changes:
             draft.apply(change)
         plan = draft.plan(strict)
@@ -42,7 +45,7 @@ class PolicyBook:
 
     def plan_schema(self, source: str, tables: Mapping[str, TableSchema] | None) -> Plan:
         """The step that a source's schema makes when it becomes known, changes or (None) is forgotten."""
-        draft = Draft(self.image)
+        draft = Draft(self.image, self._services)
         draft.set_schema(source, tables)
         return draft.plan(strict=False)
 

@@ -10,12 +10,13 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import TypeAlias, TypeVar
 
-from congressd.language import syntax
+from congressd.language import core, syntax
 from congressd.language.catalog import DATASOURCE
 from congressd.language.check import check_rule, rule_key
 from congressd.language.parser import parse_rule
 from congressd.model.errors import CongressError
 from congressd.model.tables import TableSchema
+from congressd.pe.actions_check import EXECUTE, Services, check_action, check_options
 from congressd.pe.catalog import Head, ImageCatalog, RuleKey, TableUse
 from congressd.pe.forms import TableName, form_of
 from congressd.pe.policyset import Image, Plan, RuleImage, RuleState
@@ -49,8 +50,10 @@ def _without(mapping: Mapping[K, V], key: K) -> dict[K, V]:
 class Draft:
     """An image that changes. ``apply`` any number of changes, then ``plan`` once."""
 
-    def __init__(self, image: Image) -> None:
+    def __init__(self, image: Image, services: Services | None = None) -> None:
+        """Without ``services`` the actions of execute rules are not looked at."""
         self._old = image
+        self._services = services
         self._policies = dict(image.policies)
         self._sources = dict(image.sources)
         self._rules: dict[str, dict[str, RuleImage]] = dict(image.rules)  # type: ignore[arg-type]  # copied when changed
@@ -61,6 +64,7 @@ class Draft:
         self._uses: set[TableName] = set()  # tables whose TableUse this draft owns
         self._written: dict[RuleKey, syntax.Rule] = {}  # rules that the changes make or alter
         self._changed: dict[RuleKey, None] = {}  # rules that are not what they were
+        self._resourced: set[str] = set()  # sources that came, went or changed their names
         self._renamed: set[str] = set()  # policies and sources that came, went or changed their names
 
     # -- the changes ------------------------------------------------------------------------------------------
@@ -90,12 +94,14 @@ class Draft:
             case SourceCreated(source):
                 self._sources[source.id] = source
                 self._renamed.add(source.name)
+                self._resourced.add(source.name)
             case SourceUpdated(source):
                 self._update_source(source)
             case SourceDeleted(source):
                 del self._sources[source.id]
                 self._schemas.pop(source.name, None)
                 self._renamed.add(source.name)
+                self._resourced.add(source.name)
 
     def set_schema(self, source: str, tables: Mapping[str, TableSchema] | None) -> None:
         """What is known of a source's tables from now on."""
@@ -119,6 +125,7 @@ class Draft:
         if old.name != source.name:
             self._schemas.pop(old.name, None)
             self._renamed |= {old.name, source.name}
+            self._resourced |= {old.name, source.name}
 
     def _write(self, record: RuleRecord) -> None:
         """Put a rule where it belongs, by its form; what it means is found out when all forms are known."""
@@ -206,6 +213,7 @@ class Draft:
         if strict:
             self._check_arities(touched, before)
         readers = self._readers(touched)
+        readers |= self._askers()
         for key in [*self._written, *(key for key in readers if key not in self._written)]:
             self._settle(key, catalog, strict)
         return self._difference()
@@ -238,6 +246,17 @@ class Draft:
                 readers |= dict.fromkeys(use.heads)
                 readers |= dict.fromkeys(use.uses)
         return readers
+
+    def _askers(self) -> dict[RuleKey, None]:
+        """The rules that ask sources to act which came, went or changed their names."""
+        if not self._resourced:
+            return {}
+        return {
+            (policy_id, rule_id): None
+            for policy_id, rules in self._rules.items()
+            for rule_id, rule in rules.items()
+            if rule.form.head.modal == EXECUTE and rule.form.head.policy in self._resourced
+        }
 
     def _check_arities(self, touched: set[TableName], before: ImageCatalog) -> None:
         """Refuse to give a table another number of columns than that with which rules that stay read it."""
@@ -278,6 +297,10 @@ class Draft:
         try:
             key = (rule.record.policy_id, rule.record.id)
             checked = check_rule(self._written.get(key, rule.record.rule), rule.policy, catalog, rule.record.id)
+            if self._services is not None:
+                check_options(rule.record, rule.form.head.modal)
+                if rule.form.head.modal == EXECUTE:
+                    check_action(checked.rule, self._services, {each.name: each for each in self._sources.values()})
         except CongressError as error:
             if strict and not _waits(error):
                 self._refuse(rule, written, error)
@@ -320,14 +343,16 @@ class Draft:
         return f"{' '.join(rule.record.rule.split())[:200]!r} of policy {rule.policy!r}"
 
     def _difference(self) -> Plan:
-        removed, added, edges_removed, edges_added = [], [], [], []
+        removed: list[core.Rule] = []
+        added: list[core.Rule] = []
+        edges_removed, edges_added = [], []
         for policy_id, rule_id in self._changed:
             before = self._old.rules.get(policy_id, {}).get(rule_id)
             after = self._rules.get(policy_id, {}).get(rule_id)
-            was, now = (each.runs if each else None for each in (before, after))
+            was, now = (each.runs if each else () for each in (before, after))
             if was != now:
-                removed += [was] if was else []
-                added += [now] if now else []
+                removed += was
+                added += now
             edges_were, edges_are = (each.edges if each else None for each in (before, after))
             if edges_were != edges_are:
                 edges_removed += [edges_were] if edges_were else []

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 from congressd.language import core, syntax
@@ -80,6 +80,16 @@ def is_runnable(rule: core.Rule) -> bool:
         if isinstance(argument, core.Variable)
     }
     return all(isinstance(argument, core.Constant) or argument in bound for argument in rule.head.args)
+
+
+def own_table(rule: core.Rule) -> core.Table:
+    """The table of the rows of one execute rule alone."""
+    return replace(rule.head.table, modal=f"execute {rule.id}")
+
+
+def own_rule(rule: core.Rule) -> core.Rule:
+    """An execute rule that fills the table of its own."""
+    return replace(rule, head=core.Atom(own_table(rule), rule.head.args))
 
 
 def split_table(text: str, policy: str) -> TableName:

@@ -11,11 +11,13 @@ import logging
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Protocol
 
 from congressd.engine.engine import Engine
 from congressd.language import core
 from congressd.model.clock import Clock
 from congressd.model.tables import Batch, TableSchema
+from congressd.pe.actions_check import Services
 from congressd.pe.book import PolicyBook
 from congressd.pe.policyset import Image, Plan
 from congressd.pe.progress import Progress
@@ -37,6 +39,16 @@ LOG = logging.getLogger(__name__)
 KnownTables = Callable[[SourceRecord], Sequence[TableSchema] | None]
 
 
+class Observer(Protocol):
+    """Who is told of every step, under the turn."""
+
+    def before(self, added: Sequence[core.Rule]) -> None:
+        """The engine is about to get these rules."""
+
+    def seal(self, image: Image, revision: int, held: Mapping[str, Position]) -> None:
+        """A step is complete: everything that changed since the last one belongs to this state."""
+
+
 @dataclass(frozen=True, slots=True)
 class Checked:
     """Changes that may be made of the image ``base``, and the step that they make."""
@@ -49,12 +61,16 @@ class Checked:
 class Holder:
     """Image, engine and progress of one node. All methods are thread-safe; `image` may be read at any time."""
 
-    def __init__(self, engine: Engine, clock: Clock, known_tables: KnownTables) -> None:
+    def __init__(
+        self, engine: Engine, clock: Clock, known_tables: KnownTables, services: Services | None = None
+    ) -> None:
+        """``services`` are those that execute rules may ask to act; None if that is not looked at."""
         self.engine = engine
+        self.observer: Observer | None = None  #: is told of every step
         self.progress = Progress(clock)
         self.fetched_at: dict[str, float] = {}  #: when each source's rows were read, seconds since 1970
         self._known_tables = known_tables
-        self._book = PolicyBook()
+        self._book = PolicyBook(services)
         self._turn = threading.RLock()
         self._declared: dict[str, Sequence[TableSchema]] = {}
         self._wanted: frozenset[str] = frozenset()
@@ -97,6 +113,7 @@ class Holder:
                 if isinstance(change, SourceCreated | SourceUpdated):
                     self._learn(change.record)
             self.progress.reach_revision(revision)
+            self._seal()
 
     def load(self, snapshot: Snapshot, before: int) -> None:
         """Take everything at once: at the start, and when the log does not reach back to the revision that is held.
@@ -114,6 +131,7 @@ class Holder:
                     self._learn(record)
             self._loaded = True
             self.progress.reach_revision(snapshot.revision)
+            self._seal()
 
     def _step(self, plan: Plan, revision: int | None) -> None:
         """Bring engine and book from the current image to the plan's; all or nothing for the book."""
@@ -139,6 +157,8 @@ class Holder:
         """
         if not add and not remove:
             return {}
+        if self.observer is not None:
+            self.observer.before(add)
         try:
             self.engine.change_rules(add=add, remove=remove)
             return {}
@@ -178,6 +198,7 @@ class Holder:
                 self._put(batch, replace)
             self.fetched_at = {**self.fetched_at, batch.source: batch.fetched_at}
             self.progress.reach(batch.source, position)
+            self._seal()
 
     def want(self, sources: frozenset[str], drop: Iterable[str]) -> None:
         """Take batches of exactly these sources from now on, and let go of the rows of others."""
@@ -185,6 +206,18 @@ class Holder:
             self._wanted = sources
             for source in drop:
                 self._drop(source)
+            self._seal()
+
+    def tick(self) -> None:
+        """Let time pass for rules that read the clock."""
+        with self._turn:
+            self.engine.tick()
+            self._seal()
+
+    def _seal(self) -> None:
+        """A step is complete."""
+        if self.observer is not None:
+            self.observer.seal(self._book.image, self.progress.revision, self.progress.held())
 
     def _put(self, batch: Batch, replace: bool) -> None:
         if replace:

@@ -18,6 +18,9 @@ from congressd.engine.engine import Engine
 from congressd.model.clock import Clock, SystemClock
 from congressd.model.drivers import Drivers
 from congressd.model.errors import CongressError
+from congressd.pe.actions import Actions
+from congressd.pe.actions_check import KnownServices
+from congressd.pe.actions_report import Reporter
 from congressd.pe.follower import Follower
 from congressd.pe.freshness import Freshener
 from congressd.pe.history import History
@@ -69,14 +72,17 @@ class PolicyEngineNode:
         sync_period: float = 10.0,
         patience: Patience | None = None,
         turned: Callable[[], None] = lambda: None,
+        name: str | None = None,
     ) -> None:
         """``sync_period``: seconds between looks at the revision log without a notice.
 
-        ``turned`` is called at every turn of the node's work loop, about once a second.
+        ``name`` is this node's among all policy engine nodes. ``turned`` is called at every turn of the node's work
+        loop, about once a second.
         """
         self._clock = clock or SystemClock()
         self.engine = Engine(self._clock)
-        self.holder = Holder(self.engine, self._clock, lambda record: self.sources.known_tables(record))
+        acting = KnownServices(drivers)
+        self.holder = Holder(self.engine, self._clock, lambda record: self.sources.known_tables(record), acting)
         self.streams = Streams(subscriber, control, self.holder.take, self._clock, patience)
         self.interest = Interest(self.holder, self.streams, self._clock)
         self.follower = Follower(database, self.holder, control, self.interest.update, sync_period)
@@ -88,6 +94,9 @@ class PolicyEngineNode:
         self.sources = Sources(self.holder, writer, self.interest, control, drivers, keys, self._clock)
         self.queries = Queries(self.holder, self.freshener)
         self.pushes = Pushes(database, self.holder, self.freshener, self.sources, control, self._clock)
+        self.reporter = Reporter(self.holder, control, name)
+        self.holder.observer = self.reporter.watch
+        self.actions = Actions(database, self.holder, acting, control, self._clock)
         self.history = History(database)
         self.roll = Roll(control, self._clock)
         self._turned = turned
@@ -110,6 +119,7 @@ class PolicyEngineNode:
         self.streams.start()
         self.follower.start()
         self.roll.start()
+        self.reporter.start()
         self._ticker.start()
 
     def drain(self) -> None:
@@ -122,7 +132,7 @@ class PolicyEngineNode:
         self._stopped.set()
         self.roll.stop()
         end = self._clock.monotonic() + timeout
-        for part in (self.follower, self.streams):
+        for part in (self.reporter, self.follower, self.streams):
             part.stop(max(0.1, end - self._clock.monotonic()))
         if self._ticker.is_alive():
             self._ticker.join(max(0.1, end - self._clock.monotonic()))
@@ -161,7 +171,7 @@ class PolicyEngineNode:
                 if self.holder.loaded and not self._complete:
                     self.policies.ensure_system_policies()
                     self._complete = True
-                self.engine.tick()
+                self.holder.tick()
                 waiting = [name for name in self.interest.wanted if self.holder.progress.position(name) is None]
                 self._down = frozenset(filter(self.sources.is_down, waiting))
                 if self._clock.monotonic() >= expire_at:

@@ -14,7 +14,7 @@ from congressd.language import core
 from congressd.model.errors import CongressError
 from congressd.model.tables import TableSchema
 from congressd.pe.catalog import RuleKey, TableUse
-from congressd.pe.forms import Form, is_runnable, skeleton
+from congressd.pe.forms import Form, is_runnable, own_rule, skeleton
 from congressd.store.records import PolicyRecord, RuleRecord, SourceRecord
 
 #: The tables of each source whose schema is known.
@@ -46,9 +46,17 @@ class RuleImage:
     warnings: tuple[str, ...] = ()
 
     @property
-    def runs(self) -> core.Rule | None:
-        """What the engine runs; the effects of actions are for simulations only."""
-        return self.rule if self.rule is not None and is_runnable(self.rule) else None
+    def runs(self) -> tuple[core.Rule, ...]:
+        """What the engine runs; the effects of actions are for simulations only.
+
+        An execute rule has a table of its own besides the one that it shares with others, since each rule has options
+        of its own.
+        """
+        if self.rule is None or not is_runnable(self.rule):
+            return ()
+        if self.rule.head.table.modal is None:
+            return (self.rule,)
+        return (self.rule, own_rule(self.rule))
 
     @property
     def edges(self) -> core.Rule | None:

@@ -160,7 +160,7 @@ def _reloaded(image: Image) -> PolicyBook:
 
 
 def _running(image: Image) -> Counter[core.Rule]:
-    return Counter(rule.runs for rules in image.rules.values() for rule in rules.values() if rule.runs is not None)
+    return Counter(run for rules in image.rules.values() for rule in rules.values() for run in rule.runs)
 
 
 def _edges(image: Image) -> Counter[core.Rule]:
