@@ -21,6 +21,7 @@ RULE_FIELDS: Final = (
     Field("name", Text(255), "a name for people; need not be unique"),
     Field("comment", Text(255), "why the rule is there"),
     Field("enabled", Boolean(), "a rule that is not enabled is kept, and has no effect"),
+    Field("options", MapOf(Anything()), "how the actions of an execute rule are run", False, "rule_options"),
 )
 RULE: Final = Object("Rule", RULE_FIELDS, ("id", "warnings"))
 RULE_PATCH: Final = Object(
@@ -89,6 +90,34 @@ ROWS_PATCH: Final = Object(
         Field("upsert", ListOf(_ROW, 10_000_000), "rows to add, or to put in the place of those with the same key"),
         Field("delete", ListOf(_ROW, 10_000_000), "rows or keys to take away"),
     ),
+)
+
+_ARGS: Final = Object(
+    "ExecutionArgs",
+    (
+        Field("positional", ListOf(Anything(), 1000), "the arguments in order"),
+        Field("named", MapOf(Anything()), "must be empty: arguments are given in order"),
+    ),
+)
+EXECUTION: Final = Object(
+    "Execution",
+    (
+        Field("name", Text(512, 1), "the action; of a policy as service:action", True, "execute_error", "log:write"),
+        Field("args", _ARGS, "the arguments", False, "execute_action_args_syntax"),
+    ),
+)
+RESOLUTION: Final = Object(
+    "Resolution", (Field("as", Text(10, 1, ("done", "failed", "retry")), "what became of it", True),)
+)
+ACTIONS_QUERY: Final = (
+    Parameter("state", Text(200), "only those in this state, or in one of several, with commas between them", None),
+    Parameter("policy", Text(255), "only those that rules of this policy wanted, by its name", None),
+    Parameter("rule", Text(255), "only those that this rule wanted, by its id", None),
+    Parameter("service", Text(255), "only those of this data source or service", None),
+    Parameter("name", Text(255), "only those of this action", None),
+    Parameter("open", Boolean(), "only those whose row still holds, or (false) does not", None),
+    Parameter("limit", Number(1, 1000), "the most to answer at once", 100.0),
+    Parameter("after", Text(100), "what `next` of the page before said", None),
 )
 
 NOTHING: Final = Object("Nothing", ())

@@ -74,6 +74,20 @@ NODE_METRICS: Final[tuple[tuple[str, str, tuple[str, ...], str, Samples], ...]] 
         lambda node: {(name,): number for name, number in node.streams.counters().items()},
     ),
     (
+        "congressd_actions",
+        "gauge",
+        ("state",),
+        "activations of the execution log by state; unknown ones wait for somebody to settle them",
+        lambda node: {(state.value,): number for state, number in node.actions.counts().items()},
+    ),
+    (
+        "congressd_actions_leader",
+        "gauge",
+        (),
+        "1 when the datasource node listens to this node's execute rules",
+        lambda node: {(): node.reporter.leads},
+    ),
+    (
         "congressd_kept_answers_hits",
         "counter",
         (),

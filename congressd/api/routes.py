@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from congressd.api import bodies, policies, rules, sources, system, tables
+from congressd.api import actions, bodies, policies, rules, sources, system, tables
 from congressd.api.calls import Handler
 from congressd.api.shapes import Parameter, Shape
 
@@ -88,6 +88,15 @@ ROUTES: Final = (
         query=(bodies.QUERY, _STALE),
         hot=True,
     ),
+    Route(
+        "POST",
+        "/v1/policies/<policy>",
+        actions.execute_of_policy,
+        "operator",
+        "ask for an action, once; the answer has the id of its activation",
+        body=bodies.EXECUTION,
+        action="execute",
+    ),
     # Rules
     Route("GET", "/v1/policies/<policy>/rules", rules.index, "reader", "all rules of a policy"),
     Route(
@@ -160,6 +169,15 @@ ROUTES: Final = (
         action="request-refresh",
     ),
     Route(
+        "POST",
+        "/v1/data-sources/<source>",
+        actions.execute_of_source,
+        "operator",
+        "ask for an action of the source, once; the answer has the id of its activation",
+        body=bodies.EXECUTION,
+        action="execute",
+    ),
+    Route(
         "GET", "/v1/data-sources/<source>/schema", sources.schema, "reader", "the tables of a source and their columns"
     ),
     Route("GET", "/v1/data-sources/<source>/status", sources.status, "reader", "how the reading of a source goes"),
@@ -191,6 +209,68 @@ ROUTES: Final = (
         "operator",
         "push: add, change and delete single rows; durable when answered",
         body=bodies.ROWS_PATCH,
+    ),
+    # Actions
+    Route(
+        "GET",
+        "/v1/actions",
+        actions.index,
+        "reader",
+        "the execution log, newest first: what is to be done to the world, and what became of it",
+        query=bodies.ACTIONS_QUERY,
+    ),
+    Route("GET", "/v1/actions/<activation>", actions.show, "reader", "one activation"),
+    Route(
+        "POST",
+        "/v1/actions/<activation>",
+        actions.approve,
+        "operator",
+        "let an activation that awaits approval be run",
+        body=bodies.NOTHING,
+        action="approve",
+    ),
+    Route(
+        "POST",
+        "/v1/actions/<activation>",
+        actions.reject,
+        "operator",
+        "do not let an activation that awaits approval be run",
+        body=bodies.NOTHING,
+        action="reject",
+    ),
+    Route(
+        "POST",
+        "/v1/actions/<activation>",
+        actions.cancel,
+        "operator",
+        "do not run an activation that has not begun",
+        body=bodies.NOTHING,
+        action="cancel",
+    ),
+    Route(
+        "POST",
+        "/v1/actions/<activation>",
+        actions.retry,
+        "operator",
+        "run an activation that failed, or of which nobody knows whether it was done, once more",
+        body=bodies.NOTHING,
+        action="retry",
+    ),
+    Route(
+        "POST",
+        "/v1/actions/<activation>",
+        actions.resolve,
+        "operator",
+        "settle an activation of which nobody knows whether it was done",
+        body=bodies.RESOLUTION,
+        action="resolve",
+    ),
+    Route(
+        "GET",
+        "/v1/system/actions",
+        actions.status,
+        "reader",
+        "what executes: the leading node, rules that are held back and why, activations by state",
     ),
     Route("GET", "/v1/system/drivers", system.drivers, "reader", "the drivers that a data source can have"),
     Route("GET", "/v1/system/drivers/<driver>", system.driver, "reader", "one driver: its options and tables"),

@@ -14,7 +14,10 @@ from congressd.pe.policyset import RuleImage
 def drafts(bodies: Sequence[dict[str, Any]]) -> list[RuleDraft]:
     """Rules as clients write them, from checked bodies."""
     return [
-        RuleDraft(body["rule"], body.get("name"), body.get("comment", ""), body.get("enabled", True)) for body in bodies
+        RuleDraft(
+            body["rule"], body.get("name"), body.get("comment", ""), body.get("enabled", True), body.get("options", {})
+        )
+        for body in bodies
     ]
 
 
@@ -28,6 +31,8 @@ def rule_document(rule: RuleImage) -> dict[str, Any]:
         "comment": record.comment,
         "enabled": record.enabled,
     }
+    if record.options:
+        document["options"] = dict(record.options)
     if rule.warnings:
         document["warnings"] = list(rule.warnings)
     return document
@@ -61,7 +66,7 @@ def show(service: Service, call: Call) -> Answer:
 
 def replace(service: Service, call: Call) -> Answer:
     """PUT /v1/policies/<policy>/rules/<rule>"""
-    return _change(service, call, {"name": None, "comment": "", "enabled": True} | call.body)
+    return _change(service, call, {"name": None, "comment": "", "enabled": True, "options": {}} | call.body)
 
 
 def update(service: Service, call: Call) -> Answer:

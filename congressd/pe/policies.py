@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from congressd.language import syntax
@@ -35,6 +35,7 @@ class RuleDraft:
     name: str | None = None
     comment: str = ""
     enabled: bool = True
+    options: Mapping[str, Any] = field(default_factory=dict)
 
 
 class Policies:
@@ -180,7 +181,7 @@ class Policies:
         return _images(self._writer.commit(build, author), done)
 
     def update_rule(self, policy: str, rule: str, fields: Mapping[str, Any], author: str) -> RuleImage:
-        """Change the fields of a rule that are given: ``rule``, ``name``, ``comment``, ``enabled``."""
+        """Change the fields of a rule that are given: ``rule``, ``name``, ``comment``, ``enabled``, ``options``."""
         now = self._clock.now()
         done: list[RuleRecord] = []
 
@@ -223,7 +224,15 @@ def _rule(image: Image, policy: str, rule: str) -> RuleImage:
 
 def _record(policy_id: str, draft: RuleDraft, now: float) -> RuleRecord:
     return RuleRecord(
-        new_id(), policy_id, draft.rule, draft.name, draft.comment, draft.enabled, created_at=now, updated_at=now
+        new_id(),
+        policy_id,
+        draft.rule,
+        draft.name,
+        draft.comment,
+        draft.enabled,
+        options=draft.options,
+        created_at=now,
+        updated_at=now,
     )
 
 
@@ -265,7 +274,9 @@ def _replacement(
             kept.append(replace(rule, policy_id=policy_id))
             changes.append(RuleCreated(kept[-1]))
             continue
-        new = replace(same, rule=rule.rule, name=rule.name, comment=rule.comment, enabled=rule.enabled)
+        new = replace(
+            same, rule=rule.rule, name=rule.name, comment=rule.comment, enabled=rule.enabled, options=rule.options
+        )
         kept.append(same if new == same else replace(new, updated_at=now))
         if new != same:
             changes.append(RuleUpdated(kept[-1]))
