@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from congressd.config.brokers import broker_urls
 from congressd.config.options import Settings
+from congressd.model.commands import parse_commands
 
 
 def problems_across(settings: Settings) -> Iterator[str]:
@@ -14,6 +15,7 @@ def problems_across(settings: Settings) -> Iterator[str]:
     yield from _lease(settings)
     yield from _access(settings)
     yield from _bus(settings)
+    yield from _actions(settings)
 
 
 def _lease(settings: Settings) -> Iterator[str]:
@@ -43,6 +45,19 @@ def _bus(settings: Settings) -> Iterator[str]:
         broker_urls(settings.bus.url)
     except ValueError as error:
         yield f"[bus]/url {error}"
+
+
+def _actions(settings: Settings) -> Iterator[str]:
+    try:
+        parse_commands(settings.actions.commands)
+    except ValueError as error:
+        yield f"[actions]/commands: {error}"
+    for url in settings.actions.allowed_urls.split():
+        if not url.startswith(("http://", "https://")) or url.count("/") < 3:
+            yield (
+                f"[actions]/allowed_urls has {url!r}, which is not the beginning of an address; write the host with "
+                f"the slash behind it, such as https://hooks.example.org/"
+            )
 
 
 def is_loopback(host: str) -> bool:

@@ -159,6 +159,53 @@ class Dsd:
 
 
 @dataclass(frozen=True, slots=True)
+class Actions:
+    """What execute rules and people may do to the world."""
+
+    enable_execute_action: bool = option(
+        True,
+        "The switch of all actions. Off: activations are written down and none is begun.",
+        congress="[DEFAULT]/enable_execute_action",
+    )
+    threads: int = option(32, "Actions that run at the same time.", minimum=1, maximum=1000)
+    blast_radius_rows: int = option(
+        5000,
+        "A rule that wants more new actions than this within a minute is stopped until somebody approves or rejects "
+        "them. 0: no limit. A rule's own option `blast_radius` takes its place.",
+        minimum=0,
+    )
+    blast_radius_percent: float = option(
+        0.0,
+        "The same, as a share of the rows of the largest table that the rule rests on. 0: no limit.",
+        minimum=0,
+        maximum=100,
+    )
+    keep_days: float = option(30.0, "Days for which activations that are over are kept.", minimum=0.01)
+    keep_count: int = option(100000, "How many activations are kept, if those over are more.", minimum=100)
+    allowed_urls: str = option(
+        "",
+        "Beginnings of the addresses that `http:request` and `webhook:notify` may go to, with blanks between them, "
+        "such as `https://hooks.example.org/`. Empty: any address.",
+    )
+    signing_key: str = option(
+        "",
+        "Key of the HMAC-SHA256 signature that `webhook:notify` adds to its requests, and `http:request` on demand.",
+        secret=True,
+    )
+    commands: str = option(
+        "",
+        "What `command:run` may run: NAME = /PATH ARGUMENT ..., with semicolons between several, such as "
+        "`page = /usr/local/bin/page --urgent`. No shell reads it; arguments of the action follow those given here.",
+    )
+    mail_server: str = option("", "Host name of the mail server for `mail:send`. Empty: no mail can be sent.")
+    mail_port: int = option(25, "TCP port of the mail server.", minimum=1, maximum=65535)
+    mail_from: str = option("congressd@localhost", "Sender of mails.")
+    mail_user: str = option("", "User name at the mail server. Empty: no login.")
+    mail_password: str = option("", "Password at the mail server.", secret=True)
+    mail_tls: bool = option(False, "Whether the connection to the mail server is encrypted (STARTTLS).")
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
     """A whole configuration; the fields are the file's groups, in the file's order."""
 
@@ -168,6 +215,7 @@ class Settings:
     api: Api = Api()
     pe: Pe = Pe()
     dsd: Dsd = Dsd()
+    actions: Actions = Actions()
 
 
 #: Options of Congress that mean nothing here: accepted with a warning, so that its file can be read.
@@ -176,7 +224,7 @@ CONGRESS_ONLY = frozenset(
     for group, names in {
         "DEFAULT": "max_simultaneous_requests tcp_keepalive tcp_keepidle api_workers api_paste_config drivers "
         "disabled_drivers custom_driver_endpoints replicated_policy_engine policy_library_path tempdir "
-        "fatal_exception_format_errors enable_execute_action debug log_file log_dir "
+        "fatal_exception_format_errors debug log_file log_dir "
         "use_syslog use_stderr syslog_log_facility logging_context_format_string",
         "dse": "bus_id ping_timeout long_timeout time_to_resub execute_action_retry execute_action_retry_timeout",
         "json_ingester": "enable config_path config_reusables_path db_connection",

@@ -83,7 +83,13 @@ class PolicyDaemon:
         self._subscriber = cluster.subscriber(settings, identity)
         self._control = cluster.control(settings, identity)
         self._node = wiring.policy_engine_node(
-            settings, self._database, self._subscriber, self._control, secret, turned=self._pulse
+            settings,
+            self._database,
+            self._subscriber,
+            self._control,
+            secret,
+            turned=self._pulse,
+            name=identity.name,
         )
         self._access = wiring.access(settings)
         self._app = create_app(Service(self._node, self._access, {"node": identity.name}))

@@ -13,8 +13,12 @@ from congressd.config.options import Settings
 from congressd.daemon.start import StartError
 from congressd.datasources.catalogue import DriverCatalogue
 from congressd.datasources.registry import load_drivers
+from congressd.datasources.services.settings import ServiceSettings
+from congressd.dsd.executor import ExecutorSettings
 from congressd.dsd.lease import LeaseTimes
 from congressd.dsd.node import DatasourceNode, NodeSettings
+from congressd.model.actions import Blast
+from congressd.model.commands import parse_commands
 from congressd.model.errors import CongressError
 from congressd.pe.node import PolicyEngineNode
 from congressd.store import keys, migrate
@@ -125,10 +129,40 @@ def datasource_node(
             poll_timeout=dsd.poll_timeout,
             threads=dsd.poll_threads,
             reactivate=reactivate,
+            actions=executor_settings(settings),
+            services=service_settings(settings),
         ),
         load_drivers(),
         on_lost=on_lost,
         turned=turned,
+    )
+
+
+def executor_settings(settings: Settings) -> ExecutorSettings:
+    """How a datasource node executes."""
+    actions = settings.actions
+    return ExecutorSettings(
+        enabled=actions.enable_execute_action,
+        threads=actions.threads,
+        blast=Blast(actions.blast_radius_rows, actions.blast_radius_percent),
+        keep_seconds=actions.keep_days * 86400.0,
+        keep_count=actions.keep_count,
+    )
+
+
+def service_settings(settings: Settings) -> ServiceSettings:
+    """How the built-in services are set up."""
+    actions = settings.actions
+    return ServiceSettings(
+        urls=tuple(actions.allowed_urls.split()),
+        key=actions.signing_key.encode(),
+        mail_server=actions.mail_server,
+        mail_port=actions.mail_port,
+        mail_from=actions.mail_from,
+        mail_user=actions.mail_user,
+        mail_password=actions.mail_password,
+        mail_tls=actions.mail_tls,
+        commands=parse_commands(actions.commands),
     )
 
 
@@ -140,6 +174,7 @@ def policy_engine_node(
     secret: keys.Keys,
     *,
     turned: Callable[[], None] = _nothing,
+    name: str | None = None,
 ) -> PolicyEngineNode:
     """A policy engine node; see there."""
     return PolicyEngineNode(
@@ -150,4 +185,5 @@ def policy_engine_node(
         secret,
         sync_period=settings.pe.sync_period,
         turned=turned,
+        name=name,
     )
