@@ -48,7 +48,7 @@ class Safe(Driver):
         return Fetch({"state": FetchedTable(self.info.tables[0], [(self.config["user"], right)])})
 
 
-DRIVERS = {**load_drivers(), "safe": Safe}
+DRIVERS: dict[str, type[Driver]] = {**load_drivers(), "safe": Safe}
 
 
 class Rig:
