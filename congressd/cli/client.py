@@ -10,6 +10,7 @@ from typing import NoReturn
 import click
 from click.shell_completion import get_completion_class
 
+from congressd.cli.actions import actions
 from congressd.cli.context import Client, Exit, Failure
 from congressd.cli.http import DEFAULT_ENDPOINT, RefusedError, UnreachableError
 from congressd.cli.output import FORMATS
@@ -51,7 +52,22 @@ def completion(shell: str) -> None:
     click.echo(kind(cli, {}, "congress", "_CONGRESS_COMPLETE").source())
 
 
-for _verb in (violations, policy, rule, table, row, query, explain, simulate, source, driver, status, check, fmt):
+for _verb in (
+    violations,
+    policy,
+    rule,
+    table,
+    row,
+    query,
+    explain,
+    simulate,
+    source,
+    driver,
+    actions,
+    status,
+    check,
+    fmt,
+):
     cli.add_command(_verb)
 cli.add_command(completion)
 

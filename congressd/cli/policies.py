@@ -119,7 +119,12 @@ def policy_export(client: Client, name: str) -> None:
     rules = client.service.get("v1", "policies", found["name"], "rules")["results"]
     document = {field: found[field] for field in ("name", "description", "kind", "abbreviation")}
     document["rules"] = [
-        {field: _lines(rule[field]) for field in ("name", "comment", "rule") if rule.get(field)} for rule in rules
+        {
+            field: _lines(rule[field]) if isinstance(rule[field], str) else rule[field]
+            for field in ("name", "comment", "rule", "options")
+            if rule.get(field)
+        }
+        for rule in rules
     ]
     if client.form == "json":
         client.record(document)
@@ -154,6 +159,13 @@ def policy_delete(client: Client, names: tuple[str, ...]) -> None:
     """
     for name in names:
         client.done(f"policy {name} deleted", client.service.call("DELETE", "v1", "policies", name))
+
+
+_rule_options = click.option(
+    "--options",
+    metavar="MAP",
+    help="How the actions of an execute rule are run, as YAML: dry_run, approval, delay, ...",
+)
 
 
 @click.group()
@@ -191,13 +203,18 @@ def rule_show(client: Client, policy_name: str, name: str) -> None:
 @click.argument("text", metavar="RULE")
 @click.option("--name", help="A name for the rule.")
 @click.option("--comment", help="Why the rule is there.")
+@_rule_options
 @verb
-def rule_create(client: Client, policy_name: str, text: str, name: str | None, comment: str | None) -> None:
+def rule_create(
+    client: Client, policy_name: str, text: str, name: str | None, comment: str | None, options: str | None
+) -> None:
     """Add a rule to a policy; "-" reads it from standard input.
 
+    \b
     Example: congress rule create security 'error(x) :- cloud:servers(name=x, status="ERROR")'
+             congress rule create security 'execute[log:write(x)] :- error(x)' --options 'delay: 300'
     """
-    body = _given(rule=_text(text), name=name, comment=comment)
+    body = _given(rule=_text(text), name=name, comment=comment) | _with_options(options)
     made = client.service.call("POST", "v1", "policies", policy_name, "rules", body=body)
     client.done(f"rule {made['id']} created", made)
     _warn(made)
@@ -209,16 +226,24 @@ def rule_create(client: Client, policy_name: str, text: str, name: str | None, c
 @click.option("--rule", "text", help='The new text; "-" reads it from standard input.')
 @click.option("--name", "new_name", help="A new name.")
 @click.option("--comment", help="A new comment.")
+@_rule_options
 @verb
 def rule_update(
-    client: Client, policy_name: str, name: str, text: str | None, new_name: str | None, comment: str | None
+    client: Client,
+    policy_name: str,
+    name: str,
+    text: str | None,
+    new_name: str | None,
+    comment: str | None,
+    options: str | None,
 ) -> None:
     """Change a rule, found by id or name.
 
     Example: congress rule update security violation --comment "Agreed in May"
     """
     found = _find_rule(client, policy_name, name)
-    body = _given(rule=None if text is None else _text(text), name=new_name, comment=comment)
+    given = _with_options(options)
+    body = _given(rule=None if text is None else _text(text), name=new_name, comment=comment, options=options) | given
     made = client.service.call("PATCH", "v1", "policies", policy_name, "rules", found["id"], body=body)
     client.done(f"rule {found['id']} updated", made)
     _warn(made)
@@ -273,6 +298,19 @@ def _given(**fields: str | None) -> dict[str, str]:
     if not body:
         raise Failure("nothing to change was given; see --help for what can be")
     return body
+
+
+def _with_options(text: str | None) -> dict[str, Any]:
+    """The options of an execute rule, from YAML or JSON."""
+    if text is None:
+        return {}
+    try:
+        options = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise Failure(f"--options is not YAML: {' '.join(str(error).split())}") from None
+    if not isinstance(options, dict):
+        raise Failure(f"--options must be a map from options to values, such as 'retries: 3', not {text!r}")
+    return {"options": options}
 
 
 def _text(argument: str) -> str:

@@ -1,28 +1,30 @@
 """Policy files: YAML as Congress' ``policy create-from-file`` reads it, and plain text of the policy language.
 
 A YAML file holds one policy or more, each a document of its own: ``name``, ``description``, ``kind``,
-``abbreviation`` and ``rules``, a list of objects with ``rule``, ``name`` and ``comment`` or of plain texts. A text
-file (``.congress``, ``.dl``) holds the rules of one policy, which has the name of the file; the comment above a
-rule is the rule's comment.
+``abbreviation`` and ``rules``, a list of plain texts or of objects with ``rule``, ``name``, ``comment`` and, for an
+execute rule, ``options``. A text file (``.congress``, ``.dl``) holds the rules of one policy, which has the name of the
+file; the comment above a rule is the rule's comment.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import yaml
 
 from congressd.language.parser import parse_program
+from congressd.model.actions import parse_options
+from congressd.model.errors import CongressError
 
 TEXT_SUFFIXES = (".congress", ".dl", ".datalog")
 YAML_SUFFIXES = (".yaml", ".yml", ".json")
 LONGEST_COMMENT = 255  # characters that the API takes
 _FIELDS = ("name", "description", "kind", "abbreviation", "rules", "depends-on", "id", "owner_id")
-_RULE_FIELDS = ("rule", "name", "comment", "id")
+_RULE_FIELDS = ("rule", "name", "comment", "options", "id")
 
 
 class FileError(Exception):
@@ -41,6 +43,7 @@ class FileRule:
     name: str | None = None
     comment: str = ""
     line: int | None = None
+    options: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +66,8 @@ class FilePolicy:
                 item["name"] = rule.name
             if rule.comment:
                 item["comment"] = rule.comment
+            if rule.options:
+                item["options"] = dict(rule.options)
             rules.append(item)
         body: dict[str, Any] = {
             "name": self.name,
@@ -138,8 +143,13 @@ def _rule(policy: str, item: Any, line: int | None) -> FileRule:
         raise FileError(f"a rule of {policy} is a text, or a map with the text under `rule`", line)
     for key in item:
         if key not in _RULE_FIELDS:
-            raise FileError(f"there is no field {key!r} in a rule; allowed are rule, name, comment", line)
-    return FileRule(item["rule"].strip(), item.get("name"), str(item.get("comment") or ""), line)
+            raise FileError(f"there is no field {key!r} in a rule; allowed are rule, name, comment, options", line)
+    options = item.get("options") or {}
+    try:
+        parse_options(options)
+    except CongressError as error:
+        raise FileError(f"a rule of {policy}: {error.detail}", line) from None
+    return FileRule(item["rule"].strip(), item.get("name"), str(item.get("comment") or ""), line, options)
 
 
 def _rule_lines(node: yaml.Node) -> dict[int, int]:

@@ -107,6 +107,9 @@ def simulate(
         return
     for line in answer["result"]:
         click.echo(line)
+    for sentence, key in (("would run", "actions"), ("would no longer be wanted", "actions_ended")):
+        for each in answer.get(key, ()):
+            click.echo(f"{sentence}: {each['service']}:{each['action']}({', '.join(map(cell, each['args']))})")
     if trace:
         click.echo(f"\n{answer['trace']}")
 

@@ -1,0 +1,216 @@
+"""The verbs of actions: what was done to the world, and what people say to it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import click
+import yaml
+
+from congressd.cli.context import Client, Failure, verb
+from congressd.cli.output import cell
+
+_COLUMNS = ("id", "state", "what", "policy", "attempts", "created_at", "result")
+_PAGE = 500
+_STATES = ("pending", "awaiting", "running", "succeeded", "failed", "unknown", "cancelled")
+
+_ids = click.argument("ids", metavar="[ID]...", nargs=-1)
+_rule = click.option("--rule", "rule_id", help="All that wait because of this rule, by its id.")
+
+
+@click.group()
+def actions() -> None:
+    """Actions: what execute rules and people have done to the world, and wait to do."""
+
+
+@actions.command("list")
+@click.option("--state", "states", multiple=True, type=click.Choice(_STATES), help="Only these; may be given again.")
+@click.option("--policy", "policy_name", help="Only what rules of this policy wanted.")
+@click.option("--rule", "rule_id", help="Only what this rule wanted, by its id.")
+@click.option("--service", help="Only those of this data source or service.")
+@click.option("--action", "action_name", help="Only those of this action.")
+@click.option("--open/--closed", "is_open", default=None, help="Only those whose row still holds, or does not.")
+@click.option("--limit", default=100, show_default=True, help="The most to show.")
+@verb
+def actions_list(
+    client: Client,
+    states: tuple[str, ...],
+    policy_name: str | None,
+    rule_id: str | None,
+    service: str | None,
+    action_name: str | None,
+    is_open: bool | None,
+    limit: int,
+) -> None:
+    """The log of actions, newest first.
+
+    \b
+    Example: congress actions list --state unknown --state failed
+    """
+    query = {
+        "state": ",".join(states) or None,
+        "policy": policy_name,
+        "rule": rule_id,
+        "service": service,
+        "name": action_name,
+        "open": None if is_open is None else str(is_open).lower(),
+    }
+    found = _find(client, query, limit)
+    if client.for_people:
+        client.listing([each | {"what": _what(each), "result": _brief(each)} for each in found], _COLUMNS)
+    else:
+        client.listing(found, _COLUMNS)
+
+
+@actions.command("show")
+@click.argument("identity", metavar="ID")
+@verb
+def actions_show(client: Client, identity: str) -> None:
+    """One activation: what, why, when, by whom, with what result.
+
+    Example: congress actions show 6f1d0a52-...
+    """
+    found = client.service.get("v1", "actions", identity)
+    if not client.for_people:
+        client.record(found)
+        return
+    why = found.pop("why") or {}
+    client.record({"what": _what(found), **found})
+    if rule := why.get("rule"):
+        click.echo(f"\nwanted by {rule}")
+    for line in why.get("rows", ()):
+        click.echo(f"  {line}")
+
+
+@actions.command("status")
+@verb
+def actions_status(client: Client) -> None:
+    """What executes: the leading node, rules that are held back and why, activations by state.
+
+    Example: congress actions status
+    """
+    client.record(client.service.get("v1", "system", "actions"))
+
+
+@actions.command("run")
+@click.argument("name", metavar="SERVICE:ACTION")
+@click.argument("args", metavar="[VALUE]...", nargs=-1)
+@verb
+def actions_run(client: Client, name: str, args: tuple[str, ...]) -> None:
+    """Ask for an action, once. VALUEs are read as YAML: 5 is a number, "5" is text.
+
+    Example: congress actions run log:write 'the door is open'
+    """
+    body = {"name": name, "args": {"positional": [yaml.safe_load(each) for each in args]}}
+    made = client.service.call("POST", "v1", "policies", "action", body=body, query={"action": "execute"})
+    client.done(f"activation {made['id']} asked for", made)
+
+
+@actions.command("approve")
+@_ids
+@_rule
+@verb
+def actions_approve(client: Client, ids: tuple[str, ...], rule_id: str | None) -> None:
+    """Let activations be run that wait for approval, or since their rule wanted too many.
+
+    Example: congress actions approve --rule 0b7f3c1e-...
+    """
+    _settle_waiting(client, ids, rule_id, "approve", "approved")
+
+
+@actions.command("reject")
+@_ids
+@_rule
+@verb
+def actions_reject(client: Client, ids: tuple[str, ...], rule_id: str | None) -> None:
+    """Do not let activations be run that wait for approval.
+
+    Example: congress actions reject 6f1d0a52-...
+    """
+    _settle_waiting(client, ids, rule_id, "reject", "rejected")
+
+
+@actions.command("cancel")
+@click.argument("ids", metavar="ID...", nargs=-1, required=True)
+@verb
+def actions_cancel(client: Client, ids: tuple[str, ...]) -> None:
+    """Do not run activations that have not begun.
+
+    Example: congress actions cancel 6f1d0a52-...
+    """
+    _settle(client, ids, "cancel", "cancelled")
+
+
+@actions.command("retry")
+@click.argument("ids", metavar="ID...", nargs=-1, required=True)
+@verb
+def actions_retry(client: Client, ids: tuple[str, ...]) -> None:
+    """Run activations once more that failed, or of which nobody knows whether they were done.
+
+    Example: congress actions retry 6f1d0a52-...
+    """
+    _settle(client, ids, "retry", "is tried again")
+
+
+@actions.command("resolve")
+@click.argument("ids", metavar="ID...", nargs=-1, required=True)
+@click.option("--as", "outcome", type=click.Choice(["done", "failed", "retry"]), required=True, help="What it came to.")
+@verb
+def actions_resolve(client: Client, ids: tuple[str, ...], outcome: str) -> None:
+    """Settle activations in the state unknown, after a look at the world.
+
+    A node died while it ran them: they may have been done, or not.
+
+    Example: congress actions resolve 6f1d0a52-... --as done
+    """
+    _settle(client, ids, "resolve", f"resolved as {outcome}", {"as": outcome})
+
+
+def _settle_waiting(client: Client, ids: tuple[str, ...], rule_id: str | None, what: str, past: str) -> None:
+    if bool(ids) == (rule_id is not None):
+        raise Failure("give the ids of activations, or --rule with the id of a rule")
+    if rule_id is not None:
+        waiting = _find(client, {"state": "awaiting", "rule": rule_id}, None)
+        ids = tuple(each["id"] for each in waiting)
+        if not ids:
+            raise Failure(f"nothing of the rule {rule_id} waits for approval")
+    _settle(client, ids, what, past)
+
+
+def _settle(client: Client, ids: Sequence[str], what: str, past: str, body: dict[str, Any] | None = None) -> None:
+    for identity in ids:
+        found = client.service.call("POST", "v1", "actions", identity, body=body or {}, query={"action": what})
+        client.done(f"activation {identity} {past}", found)
+
+
+def _find(client: Client, query: dict[str, str | None], limit: int | None) -> list[dict[str, Any]]:
+    """Activations, page by page; all that there are if ``limit`` is None."""
+    given = {name: value for name, value in query.items() if value is not None}
+    found: list[dict[str, Any]] = []
+    while limit is None or len(found) < limit:
+        size = _PAGE if limit is None else min(_PAGE, limit - len(found))
+        page = client.service.get("v1", "actions", query=given | {"limit": str(size)})
+        found += page["results"]
+        if page["next"] is None:
+            break
+        given["after"] = page["next"]
+    return found
+
+
+def _what(item: dict[str, Any]) -> str:
+    """The call as the policy language writes it, cut short."""
+    text = f"{item['service']}:{item['action']}({', '.join(map(cell, item['args'] or ()))})"
+    return text if len(text) <= 80 else f"{text[:77]}..."
+
+
+def _brief(item: dict[str, Any]) -> str:
+    """What is most worth to be seen of a result."""
+    result = item["result"]
+    if not isinstance(result, dict):
+        return ""
+    for name in ("error", "held", "awaits", "cancelled", "note"):
+        if name in result:
+            text = f"{name}: {cell(result[name])}"
+            return text if len(text) <= 80 else f"{text[:77]}..."
+    return "dry run" if result.get("dry_run") else ""
