@@ -4,7 +4,19 @@ from __future__ import annotations
 
 from typing import Final
 
-from congressd.api.shapes import Anything, Boolean, Field, ListOf, MapOf, Number, Object, OneOrMany, Parameter, Text
+from congressd.api.shapes import (
+    Anything,
+    Boolean,
+    Field,
+    ListOf,
+    MapOf,
+    Number,
+    Object,
+    OneOrMany,
+    Parameter,
+    Text,
+    Whole,
+)
 
 #: The longest text of a rule, query or sequence, in characters.
 LONGEST_RULE: Final = 100_000
@@ -130,3 +142,5 @@ QUERY: Final = Parameter("q", Text(LONGEST_RULE, 1), "an atom such as `error(x)`
 MAX_STALENESS: Final = Parameter(
     "max_staleness", Number(0, 1e9), "refuse to answer from data that are older than this many seconds", None
 )
+SINCE: Final = Parameter("since", Whole(0, 2**63 - 1), "tell the revisions after this one, not the last ones", None)
+LIMIT: Final = Parameter("limit", Whole(1, 1000), "how many revisions to tell at most", 100)

@@ -1,121 +1,257 @@
-"""The metrics of the API and of its policy engine node: one literal table, written for Prometheus."""
+"""All metrics of a service in one literal table, and their text for Prometheus. docs/metrics.md is made from it."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import Final
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, Literal
 
+import prometheus_client.core as prometheus
 from prometheus_client import CollectorRegistry, Counter, Histogram
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 
-from congressd.pe.node import PolicyEngineNode
+from congressd.api.look import Look
+
+if TYPE_CHECKING:
+    from congressd.api.service import Service
 
 CONTENT_TYPE: Final = CONTENT_TYPE_LATEST
 
 _BUCKETS: Final = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 
-Samples = Callable[[PolicyEngineNode], Mapping[tuple[str, ...], float]]
+Samples = Callable[[Look], Mapping[tuple[str, ...], float]]
+
+
+@dataclass(frozen=True, slots=True)
+class Metric:
+    """One row of the table: ``samples`` are by label values, None where the metric is counted as things happen."""
+
+    name: str
+    kind: Literal["gauge", "counter", "histogram"]
+    labels: tuple[str, ...]
+    help: str
+    samples: Samples | None
+
+
+def _one(number: Callable[[Look], float]) -> Samples:
+    return lambda look: {(): number(look)}
 
 
 def _engine(name: str) -> Samples:
-    return lambda node: {(): node.engine.stats()[name]}
+    return lambda look: {(): look.engine[name]}
 
 
-#: Read when they are asked for: name, kind, labels, help, and where the samples come from, by label values.
-NODE_METRICS: Final[tuple[tuple[str, str, tuple[str, ...], str, Samples], ...]] = (
-    ("congressd_ready", "gauge", (), "1 when this node may take calls", lambda node: {(): node.readiness().ready}),
-    (
+def _nodes(look: Look) -> Mapping[tuple[str, ...], float]:
+    found: dict[tuple[str, ...], float] = {}
+    for each in look.nodes:
+        key = (str(each.said.get("role")), each.state)
+        found[key] = found.get(key, 0) + 1
+    return found
+
+
+def _failures(look: Look) -> Mapping[tuple[str, ...], float]:
+    found: dict[tuple[str, ...], float] = {}
+    for each in look.failures:
+        key = (each.rule.policy, each.rule.id)
+        found[key] = found.get(key, 0) + each.count
+    return found
+
+
+METRICS: Final = (
+    Metric("congressd_requests", "counter", ("method", "route", "status"), "requests by route and status", None),
+    Metric(
+        "congressd_request_seconds",
+        "histogram",
+        ("method", "route"),
+        "seconds from the whole request to the answer",
+        None,
+    ),
+    Metric("congressd_ready", "gauge", (), "1 when this node may take calls", _one(lambda look: look.readiness.ready)),
+    Metric(
+        "congressd_nodes",
+        "gauge",
+        ("role", "state"),
+        "nodes by what they last said of themselves; `silent` are those that were not heard lately",
+        _nodes,
+    ),
+    Metric(
+        "congressd_node_silent_seconds",
+        "gauge",
+        ("node",),
+        "seconds since a node was last heard",
+        lambda look: {(each.name,): each.silent for each in look.nodes},
+    ),
+    Metric(
         "congressd_policy_revision",
         "gauge",
         (),
         "policy revision that answers come from",
-        lambda node: {(): node.revision},
+        _one(lambda look: look.node.revision),
     ),
-    ("congressd_engine_version", "counter", (), "commits of the engine", lambda node: {(): node.engine.version}),
-    ("congressd_engine_tables", "gauge", (), "tables that the engine holds", _engine("tables")),
-    ("congressd_engine_rows", "gauge", (), "rows that the engine holds", _engine("rows")),
-    ("congressd_engine_indexes", "gauge", (), "indexes that the engine holds", _engine("indexes")),
-    ("congressd_engine_rules", "gauge", (), "rules that the engine runs", _engine("rules")),
-    ("congressd_engine_facts", "gauge", (), "facts that policies state", _engine("facts")),
-    (
-        "congressd_rule_errors",
-        "counter",
+    Metric("congressd_epoch", "gauge", (), "newest epoch that was heard of", _one(lambda look: look.epoch)),
+    Metric(
+        "congressd_bus_connected",
+        "gauge",
         (),
-        "rows on which a builtin failed in a rule",
-        lambda node: {(): sum(each.count for each in node.engine.errors())},
+        "1 while batches can arrive",
+        _one(lambda look: look.node.streams.connected),
     ),
-    (
-        "congressd_source_sequence",
+    Metric(
+        "congressd_stream_backlog",
         "gauge",
-        ("source", "epoch"),
-        "sequence of the last batch that was applied",
-        lambda node: {(name, str(at.epoch)): at.sequence for name, at in node.holder.progress.held().items()},
+        (),
+        "batches and heartbeats that arrived and wait to be applied",
+        _one(lambda look: look.node.streams.backlog()),
     ),
-    (
-        "congressd_source_fetched_seconds",
-        "gauge",
-        ("source",),
-        "when the rows of the last batch were read at the source, seconds since 1970",
-        lambda node: {(name,): at for name, at in node.holder.fetched_at.items()},
+    Metric(
+        "congressd_stream_events",
+        "counter",
+        ("event",),
+        "what happened on the streams: what was received, dropped (and why), and asked for (and why)",
+        lambda look: {(name,): number for name, number in look.node.streams.counters().items()},
     ),
-    (
+    Metric(
         "congressd_sources_waiting",
         "gauge",
         (),
         "wanted sources for which a snapshot is waited for",
-        lambda node: {(): len(node.streams.missing())},
+        _one(lambda look: len(look.node.streams.missing())),
     ),
-    (
-        "congressd_stream_events",
+    Metric(
+        "congressd_source_sequence",
+        "gauge",
+        ("source", "epoch"),
+        "sequence of the last batch that was applied",
+        lambda look: {(name, str(at.epoch)): at.sequence for name, at in look.node.holder.progress.held().items()},
+    ),
+    Metric(
+        "congressd_source_behind_batches",
+        "gauge",
+        ("source",),
+        "batches that were published, as far as is known here, and are not applied",
+        lambda look: {(name,): lag.behind for name, lag in look.lags.items()},
+    ),
+    Metric(
+        "congressd_source_silent_seconds",
+        "gauge",
+        ("source",),
+        "seconds since a batch or heartbeat of a source came",
+        lambda look: {(name,): lag.silent for name, lag in look.lags.items()},
+    ),
+    Metric(
+        "congressd_source_fetched_seconds",
+        "gauge",
+        ("source",),
+        "when the rows of the last batch were read at the source, seconds since 1970",
+        lambda look: {(name,): at for name, at in look.node.holder.fetched_at.items()},
+    ),
+    Metric(
+        "congressd_pushes_waiting",
+        "gauge",
+        ("source",),
+        "pushes accepted by this node that are not in its rows yet",
+        lambda look: {(name,): number for name, number in look.pushes_waiting.items()},
+    ),
+    Metric(
+        "congressd_rule_failures",
         "counter",
-        ("event",),
-        "what happened on the streams",
-        lambda node: {(name,): number for name, number in node.streams.counters().items()},
+        ("policy", "rule"),
+        "rows on which a builtin failed in a rule, by the rule's id",
+        _failures,
     ),
-    (
+    Metric(
         "congressd_actions",
         "gauge",
         ("state",),
         "activations of the execution log by state; unknown ones wait for somebody to settle them",
-        lambda node: {(state.value,): number for state, number in node.actions.counts().items()},
+        lambda look: {(state.value,): number for state, number in look.node.actions.counts().items()},
     ),
-    (
+    Metric(
         "congressd_actions_leader",
         "gauge",
         (),
         "1 when the datasource node listens to this node's execute rules",
-        lambda node: {(): node.reporter.leads},
+        _one(lambda look: look.node.reporter.leads),
     ),
-    (
+    Metric(
+        "congressd_engine_commits",
+        "counter",
+        (),
+        "changes that the engine has taken",
+        _one(lambda look: look.node.engine.version),
+    ),
+    Metric("congressd_engine_tables", "gauge", (), "tables that the engine holds", _engine("tables")),
+    Metric("congressd_engine_rows", "gauge", (), "rows that the engine holds", _engine("rows")),
+    Metric("congressd_engine_indexes", "gauge", (), "indexes that the engine holds", _engine("indexes")),
+    Metric(
+        "congressd_engine_virtual_tables", "gauge", (), "tables that are worked out when asked for", _engine("virtual")
+    ),
+    Metric("congressd_engine_rules", "gauge", (), "rules that the engine runs", _engine("rules")),
+    Metric("congressd_engine_facts", "gauge", (), "facts that policies state", _engine("facts")),
+    Metric(
+        "congressd_kept_answers",
+        "gauge",
+        (),
+        "answers that are kept",
+        _one(lambda look: look.node.queries.answers.count),
+    ),
+    Metric(
+        "congressd_kept_answers_bytes",
+        "gauge",
+        (),
+        "bytes of the answers that are kept",
+        _one(lambda look: look.node.queries.answers.bytes),
+    ),
+    Metric(
         "congressd_kept_answers_hits",
         "counter",
         (),
         "questions answered from what was kept",
-        lambda node: {(): node.queries.answers.hits},
+        _one(lambda look: look.node.queries.answers.hits),
     ),
-    (
+    Metric(
         "congressd_kept_answers_misses",
         "counter",
         (),
         "questions that had to be worked out",
-        lambda node: {(): node.queries.answers.misses},
+        _one(lambda look: look.node.queries.answers.misses),
+    ),
+    Metric(
+        "congressd_tokens",
+        "gauge",
+        ("role",),
+        "bearer tokens that can be used now",
+        lambda look: {(role,): number for role, number in look.service.access.roles().items()},
+    ),
+    Metric(
+        "congressd_tokens_file_broken",
+        "gauge",
+        (),
+        "1 while the file of tokens cannot be used, and those that were read before are",
+        _one(lambda look: look.service.access.problem is not None),
     ),
 )
 
+_ROWS: Final = {row.name: row for row in METRICS}
 
-class _NodeCollector:
-    """Makes the samples of `NODE_METRICS` when Prometheus asks."""
 
-    def __init__(self, node: PolicyEngineNode) -> None:
-        self._node = node
+class _Collector:
+    """Makes the samples of the table when Prometheus asks."""
 
-    def collect(self) -> Iterable[Metric]:
-        for name, kind, labels, text, samples in NODE_METRICS:
-            family = (CounterMetricFamily if kind == "counter" else GaugeMetricFamily)(name, text, labels=labels)
-            for values, number in samples(self._node).items():
-                family.add_metric(values, number)
-            yield family
+    def __init__(self, service: Service) -> None:
+        self._service = service
+
+    def collect(self) -> Iterable[prometheus.Metric]:
+        look = Look(self._service)
+        for row in METRICS:
+            if row.samples is not None:
+                family = (CounterMetricFamily if row.kind == "counter" else GaugeMetricFamily)(
+                    row.name, row.help, labels=row.labels
+                )
+                for values, number in row.samples(look).items():
+                    family.add_metric(values, number)
+                yield family
 
 
 class Metrics:
@@ -123,16 +259,9 @@ class Metrics:
 
     def __init__(self) -> None:
         self._registry = CollectorRegistry()
-        self._requests = Counter(
-            "congressd_requests", "requests by route and status", ("method", "route", "status"), registry=self._registry
-        )
-        self._seconds = Histogram(
-            "congressd_request_seconds",
-            "seconds from the whole request to the answer",
-            ("method", "route"),
-            buckets=_BUCKETS,
-            registry=self._registry,
-        )
+        requests, seconds = _ROWS["congressd_requests"], _ROWS["congressd_request_seconds"]
+        self._requests = Counter(requests.name, requests.help, requests.labels, registry=self._registry)
+        self._seconds = Histogram(seconds.name, seconds.help, seconds.labels, buckets=_BUCKETS, registry=self._registry)
         self._seen: dict[tuple[str, str, int], Callable[[], None]] = {}
         self._timed: dict[tuple[str, str], Callable[[float], None]] = {}
 
@@ -145,8 +274,8 @@ class Metrics:
         count()
         self._timed[(method, route)](seconds)
 
-    def text(self, node: PolicyEngineNode) -> bytes:
+    def text(self, service: Service) -> bytes:
         """All metrics in Prometheus' text format."""
         own = CollectorRegistry(auto_describe=False)
-        own.register(_NodeCollector(node))
+        own.register(_Collector(service))
         return generate_latest(self._registry) + generate_latest(own)

@@ -1,6 +1,6 @@
-"""docs/rest.md and docs/errors.md, made from the route table and the table of errors.
+"""docs/rest.md, docs/errors.md and docs/metrics.md, made from the tables of routes, errors and metrics.
 
-``python -m congressd.api.reference docs`` writes both; a test says when they are out of date.
+``python -m congressd.api.reference docs`` writes them; a test says when they are out of date.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from congressd.api.bodies import ACTION
+from congressd.api.metrics import METRICS
 from congressd.api.routes import ROUTES, Route
 from congressd.api.shapes import ListOf, MapOf, Object, OneOrMany, Shape, Text
 from congressd.model.errors import CODES
@@ -39,8 +40,10 @@ order that is the same for the same rows. What was created is answered with 201 
 
 **Errors** are `{{"error": {{"message", "error_code", "error_data"}}}}`; see [errors](errors.md).
 
-**Roles**, where callers must show who they are: `reader`, `author` (policies), `operator` (sources, pushes), `admin`;
-each may do what those before it may.
+**Roles**, where callers must show who they are (`auth_strategy = token`): `reader`, `author` (policies), `operator`
+(sources, pushes, actions), `admin`; each may do what those before it may. `congressd token create NAME --role ROLE`
+makes a token; its name is the author of its changes in `GET /v1/revisions`. Without a good token the answer is 401,
+with too small a role 403. TLS is the load balancer's: do not send tokens over a network in the clear.
 
 | header | | meaning |
 | --- | --- | --- |
@@ -59,7 +62,14 @@ _HEADERS: Final = (
         "request",
         "such a state: the answer is at least as new, whichever node gives it, or 503 with `Retry-After`",
     ),
-    ("Congress-Stale", "answer", "sources that the answer rests on and of which no rows are held yet"),
+    (
+        "Congress-Stale",
+        "answer",
+        "what may be out of date: sources that the answer rests on and of which no rows are held, or nothing was heard "
+        "for a while; `*` for everything, since this node is cut off from the bus",
+    ),
+    ("Authorization", "request", "`Bearer TOKEN`, where callers must show who they are"),
+    ("X-Auth-Token", "request", "the token alone, as clients of OpenStack send it"),
     ("Idempotency-Key", "request", "a push with the same key and rows counts once, however often it is sent"),
     ("X-Request-Id", "both", "names the request in answers, errors and logs; made if the client gives none"),
 )
@@ -77,6 +87,21 @@ Every error of the REST API has one shape:
 `error_data` is for programs; for errors in a text of the policy language it has `line`, `column`, `found` and
 `expected`. Codes below 1000 are the HTTP status, 1000 to 1022 are those of OpenStack Congress, those from 1100 on are
 congressd's own. A code never changes its meaning.
+"""
+
+_METRICS_HEAD: Final = f"""# Metrics
+
+{_MADE.format("congressd/api/metrics.py")}
+`GET /metrics` of every policy engine node has these figures, in the text format of Prometheus. With
+`auth_strategy = token` it takes a token of the role `reader`: `authorization: {{credentials_file: ...}}` in the scrape
+configuration of Prometheus. `GET /v1/system/status`, and `congress status`, tell the same to people.
+
+What to watch: `congressd_ready` 0; `congressd_bus_connected` 0; `congressd_nodes` with the state `silent`;
+`congressd_source_behind_batches` or `congressd_pushes_waiting` that stay above 0; `congressd_policy_revision` that
+differs between nodes for longer than a moment; `congressd_rule_failures_total` that grows.
+
+| metric | type | labels | |
+| --- | --- | --- | --- |
 """
 
 #: What a reader of the error can do, for every code.
@@ -192,10 +217,22 @@ def _takes(shape: Shape) -> str:
     schema = shape.schema()
     if schema.get("type") == "number":
         return f"a number from {schema['minimum']:g}"
+    if schema.get("type") == "integer":
+        return f"a whole number from {schema['minimum']}"
     return "true or false" if schema.get("type") == "boolean" else "any JSON"
 
 
-PAGES: Final = {"rest.md": rest_page, "errors.md": errors_page}
+def metrics_page() -> str:
+    """docs/metrics.md."""
+    rows = (
+        f"| `{row.name}{'_total' if row.kind == 'counter' else ''}` | {row.kind} | "
+        f"{', '.join(f'`{label}`' for label in row.labels)} | {row.help} |"
+        for row in METRICS
+    )
+    return "\n".join([_METRICS_HEAD.rstrip("\n"), *rows, ""])
+
+
+PAGES: Final = {"rest.md": rest_page, "errors.md": errors_page, "metrics.md": metrics_page}
 
 
 def main(directory: str) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from congressd.api import actions, bodies, policies, rules, sources, system, tables
+from congressd.api import actions, bodies, policies, revisions, rules, sources, system, tables
 from congressd.api.calls import Handler
 from congressd.api.shapes import Parameter, Shape
 
@@ -49,7 +49,7 @@ ROUTES: Final = (
     Route(
         "GET", "/readyz", system.readyz, "anyone", "200 when this node may take calls, else 503; says what is missing"
     ),
-    Route("GET", "/metrics", system.metrics, "anyone", "figures for Prometheus"),
+    Route("GET", "/metrics", system.metrics, "reader", "figures for Prometheus; docs/metrics.md lists them"),
     # Policies
     Route("GET", "/v1/policies", policies.index, "reader", "all policies"),
     Route(
@@ -75,7 +75,7 @@ ROUTES: Final = (
         tables.simulate,
         "reader",
         "what a query would answer after changes; nothing is changed",
-        query=(bodies.DELTA, bodies.TRACE),
+        query=(bodies.DELTA, bodies.TRACE, _STALE),
         body=bodies.SIMULATION,
         action="simulate",
     ),
@@ -271,6 +271,22 @@ ROUTES: Final = (
         actions.status,
         "reader",
         "what executes: the leading node, rules that are held back and why, activations by state",
+    ),
+    # The service
+    Route(
+        "GET",
+        "/v1/revisions",
+        revisions.index,
+        "reader",
+        "who changed what, and when, by revision; of a revision with many changes only the first are told",
+        query=(bodies.SINCE, bodies.LIMIT),
+    ),
+    Route(
+        "GET",
+        "/v1/system/status",
+        system.status,
+        "reader",
+        "all nodes, and of this one how its sources, rules, engine and queues are",
     ),
     Route("GET", "/v1/system/drivers", system.drivers, "reader", "the drivers that a data source can have"),
     Route("GET", "/v1/system/drivers/<driver>", system.driver, "reader", "one driver: its options and tables"),

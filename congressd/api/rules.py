@@ -9,6 +9,7 @@ from congressd.api.calls import Answer, Call, created, listing
 from congressd.api.service import Service
 from congressd.pe.policies import RuleDraft
 from congressd.pe.policyset import RuleImage
+from congressd.store.records import RuleRecord
 
 
 def drafts(bodies: Sequence[dict[str, Any]]) -> list[RuleDraft]:
@@ -21,9 +22,8 @@ def drafts(bodies: Sequence[dict[str, Any]]) -> list[RuleDraft]:
     ]
 
 
-def rule_document(rule: RuleImage) -> dict[str, Any]:
-    """A rule as JSON, in Congress' shape; ``warnings`` only where there are some."""
-    record = rule.record
+def record_document(record: RuleRecord) -> dict[str, Any]:
+    """A rule as JSON, in Congress' shape, as it was written."""
     document: dict[str, Any] = {
         "id": record.id,
         "rule": record.rule,
@@ -33,6 +33,12 @@ def rule_document(rule: RuleImage) -> dict[str, Any]:
     }
     if record.options:
         document["options"] = dict(record.options)
+    return document
+
+
+def rule_document(rule: RuleImage) -> dict[str, Any]:
+    """A rule as JSON, in Congress' shape; ``warnings`` only where there are some."""
+    document = record_document(rule.record)
     if rule.warnings:
         document["warnings"] = list(rule.warnings)
     return document

@@ -119,6 +119,24 @@ class Number:
 
 
 @dataclass(frozen=True, slots=True)
+class Whole:
+    """A whole number from ``least`` to ``most``; as text in a query string. The result is an int."""
+
+    least: int
+    most: int
+
+    def check(self, item: Any, where: str, code: str = "bad_request") -> Any:
+        if isinstance(item, str) and item.isascii() and item.isdigit() and len(item) <= 20:
+            item = int(item)
+        if not isinstance(item, int) or isinstance(item, bool) or not self.least <= item <= self.most:
+            raise _misfit(code, where, item, f"a whole number from {self.least} to {self.most}")
+        return item
+
+    def schema(self) -> JsonSchema:
+        return {"type": "integer", "minimum": self.least, "maximum": self.most}
+
+
+@dataclass(frozen=True, slots=True)
 class Anything:
     """Any JSON; the handler knows more."""
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from congressd import __version__
 from congressd.api.calls import Answer, Call, listing
+from congressd.api.look import Look
 from congressd.api.metrics import CONTENT_TYPE
 from congressd.api.service import Service
 
@@ -52,6 +53,7 @@ def readyz(service: Service, _call: Call) -> Answer:
         "revision": readiness.revision,
         "sources": readiness.sources,
         "bus": readiness.bus,
+        "access": service.access.problem or "fine",
         **service.labels,
     }
     return Answer(document, 200 if readiness.ready else 503)
@@ -59,7 +61,12 @@ def readyz(service: Service, _call: Call) -> Answer:
 
 def metrics(service: Service, _call: Call) -> Answer:
     """GET /metrics"""
-    return Answer(service.metrics.text(service.node), content_type=CONTENT_TYPE)
+    return Answer(service.metrics.text(service), content_type=CONTENT_TYPE)
+
+
+def status(service: Service, _call: Call) -> Answer:
+    """GET /v1/system/status"""
+    return Answer(Look(service).document())
 
 
 def drivers(service: Service, _call: Call) -> Answer:

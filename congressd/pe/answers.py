@@ -33,6 +33,16 @@ class Answers:
         self.hits = 0
         self.misses = 0
 
+    @property
+    def count(self) -> int:
+        """How many answers are kept."""
+        return len(self._kept)
+
+    @property
+    def bytes(self) -> int:
+        """How large they are together."""
+        return self._bytes
+
     def get(self, question: Hashable, image: object, version: int) -> Kept | None:
         """The answer, if the state is still the same."""
         kept = self._kept.get(question)

@@ -104,9 +104,14 @@ KINDS: Final[dict[str, tuple[Callable[[Any], Change], type[Record]]]] = {
 _NAMES: Final = {change: name for name, (change, _) in KINDS.items()}
 
 
+def kind_of(change: Change) -> str:
+    """The name of a change's kind."""
+    return _NAMES[type(change)]
+
+
 def encode(change: Change) -> tuple[str, str]:
     """The name of a change's kind and its record as JSON text. Raises what `records.encode` raises."""
-    return _NAMES[type(change)], records.encode(change.record)
+    return kind_of(change), records.encode(change.record)
 
 
 def decode(kind: str, text: str) -> Change:
