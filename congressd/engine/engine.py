@@ -217,15 +217,17 @@ class Engine:
         theory: ActionTheory,
         *,
         delta: bool = False,
+        watched: Sequence[Table] = (),
     ) -> Simulated:
         """What ``query`` would answer after ``steps``, or how its answer would differ (``delta``); changes nothing.
 
+        ``watched`` are tables with a watcher, of which it is told too how they would differ.
         Raises CongressError "simulate_error" for a step that cannot be taken.
         """
         with self._write:
             if isinstance(query, Atom) and self._live.program.defines(query.table):
                 self._hold(query.table)
-            return Simulation(self._live, policy, theory).run(query, steps, delta=delta)
+            return Simulation(self._live, policy, theory).run(query, steps, delta=delta, watched=watched)
 
     def watch(self, table: Table, callback: Callback) -> Callable[[], None]:
         """Call back after each commit that changes the table, in the order of commits; returns how to stop it.

@@ -10,8 +10,8 @@ A step is one statement of the sequence, a rule for each of its heads:
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from congressd.engine.failures import Failures, RuleFailures
@@ -35,11 +35,15 @@ Step = Sequence[Rule]
 
 @dataclass(frozen=True, slots=True)
 class Simulated:
-    """The answer as texts of atoms (or of ground rules), the steps as they went, and failures of builtins."""
+    """The answer as texts of atoms (or of ground rules), the steps as they went, and failures of builtins.
+
+    ``differences``: the rows that came to and went from the tables that this was asked for.
+    """
 
     result: tuple[str, ...]
     trace: tuple[str, ...]
     failures: tuple[RuleFailures, ...]
+    differences: Mapping[Table, tuple[Sequence[Row], Sequence[Row]]] = field(default_factory=dict)
 
 
 class Simulation:
@@ -56,8 +60,13 @@ class Simulation:
         self._made_up = 0
         self._trace: list[str] = []
 
-    def run(self, query: Atom | Rule, steps: Sequence[Step], *, delta: bool = False) -> Simulated:
-        """Take the steps, then ask. Raises CongressError "simulate_error" for a step that cannot be taken."""
+    def run(
+        self, query: Atom | Rule, steps: Sequence[Step], *, delta: bool = False, watched: Sequence[Table] = ()
+    ) -> Simulated:
+        """Take the steps, then ask; tell too how the tables ``watched`` differ then, of those that are held.
+
+        Raises CongressError "simulate_error" for a step that cannot be taken.
+        """
         before = self._instances(query) if delta and isinstance(query, Rule) else set()
         for step in steps:
             self._note(" ".join(map(str, step)))
@@ -73,7 +82,8 @@ class Simulation:
             rows = [row for row in self._rows_of(query.table) if pattern.matches(row)]
             texts = [self._text(query.table, row) for row in sorted_rows(rows)]
         self._note(f"{len(texts)} results")
-        return Simulated(tuple(texts), tuple(self._trace), tuple(self._failures.all()))
+        differences = {table: self._overlay.difference(table) for table in watched if table in self._live.relations}
+        return Simulated(tuple(texts), tuple(self._trace), tuple(self._failures.all()), differences)
 
     # -- steps -----------------------------------------------------------------------------------------------------
 

@@ -5,7 +5,7 @@ An answer to a repeated question is kept, as the bytes that go to the client, un
 
 from __future__ import annotations
 
-from collections.abc import Collection, Hashable, Iterable
+from collections.abc import Collection, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,10 +19,10 @@ from congressd.model.nearest import hint
 from congressd.model.values import Row, sorted_rows
 from congressd.pe.answers import Answers, Kept
 from congressd.pe.catalog import ImageCatalog
-from congressd.pe.forms import TableName, split_table, tables_of
+from congressd.pe.forms import TableName, own_table, split_table, tables_of
 from congressd.pe.freshness import ANY, Freshener, Freshness
 from congressd.pe.holder import Holder
-from congressd.pe.policyset import Image
+from congressd.pe.policyset import Image, RuleImage
 from congressd.pe.reach import Reach
 from congressd.pe.trace import explanation
 
@@ -168,8 +168,12 @@ class Queries:
         rules = tuple(rule.rule for rule in image.rules.get(theory_id, {}).values() if rule.rule is not None)
         theory = ActionTheory(image.policies[theory_id].name, rules)
         checked = [check_step(step, name, catalog) for step in steps]
-        simulated = self._holder.engine.simulate(name, asked, checked, theory, delta=delta)
+        acting = _acting(image)
+        simulated = self._holder.engine.simulate(name, asked, checked, theory, delta=delta, watched=tuple(acting))
         document: dict[str, Any] = {"result": list(simulated.result)}
+        for key, side in (("actions", 0), ("actions_ended", 1)):
+            if listed := _actions(acting, simulated.differences, side):
+                document[key] = listed
         if trace:
             document["trace"] = "\n".join(simulated.trace)
         if simulated.failures:
@@ -211,6 +215,35 @@ class Queries:
     def _result(self, body: bytes, sources: Collection[str]) -> Result:
         """To be called after the answer was computed: the token must not be older than it."""
         return Result(body, str(self._holder.progress.token(sources)), self._freshener.stale(sources))
+
+
+def _acting(image: Image) -> dict[core.Table, RuleImage]:
+    """The execute rules that run, by the tables of their own."""
+    return {
+        own_table(rule.rule): rule
+        for rules in image.rules.values()
+        for rule in rules.values()
+        if rule.rule is not None and rule.rule.head.table.modal is not None and rule.runs
+    }
+
+
+def _actions(
+    acting: Mapping[core.Table, RuleImage],
+    differences: Mapping[core.Table, tuple[Sequence[Row], Sequence[Row]]],
+    side: int,
+) -> list[dict[str, Any]]:
+    """The actions that rules would newly want (side 0), or no longer (side 1)."""
+    return [
+        {
+            "service": table.policy,
+            "action": table.name,
+            "args": list(row),
+            "policy": acting[table].policy,
+            "rule_id": acting[table].record.id,
+        }
+        for table, rows in differences.items()
+        for row in _in_order(list(rows[side]))
+    ]
 
 
 def _scope(image: Image, policy: str) -> str:
