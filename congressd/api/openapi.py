@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import Any
 
 from congressd import __version__
@@ -28,11 +29,12 @@ _ERROR = {
 
 def document(server: str) -> dict[str, Any]:
     """The whole document; ``server`` is the address that it was asked at."""
-    paths: dict[str, dict[str, Any]] = {}
+    grouped: dict[tuple[str, str], list[Route]] = {}
     for route in ROUTES:
-        path = re.sub(r"<(\w+)>", r"{\1}", route.path)
-        item = paths.setdefault(path, {})
-        item[route.method.lower()] = _operation(route)
+        grouped.setdefault((route.path, route.method.lower()), []).append(route)
+    paths: dict[str, dict[str, Any]] = {}
+    for (path, method), routes in grouped.items():
+        paths.setdefault(re.sub(r"<(\w+)>", r"{\1}", path), {})[method] = _operation(routes)
     return {
         "openapi": "3.1.0",
         "info": {
@@ -47,11 +49,13 @@ def document(server: str) -> dict[str, Any]:
     }
 
 
-def _operation(route: Route) -> dict[str, Any]:
+def _operation(routes: Sequence[Route]) -> dict[str, Any]:
+    """One method of one path; several routes differ by ``action``."""
+    route = routes[0]
     parameters: list[dict[str, Any]] = [
         {"name": name, "in": "path", "required": True, "schema": {"type": "string"}} for name in route.parameters
     ]
-    for parameter in route.query:
+    for parameter in dict.fromkeys(parameter for each in routes for parameter in each.query):
         parameters.append(
             {
                 "name": parameter.name,
@@ -60,15 +64,18 @@ def _operation(route: Route) -> dict[str, Any]:
                 "schema": parameter.shape.schema(),
             }
         )
-    if route.action:
+    actions = [each.action for each in routes if each.action]
+    if actions:
         parameters.append(
-            {"name": ACTION.name, "in": "query", "required": True, "schema": {"type": "string", "enum": [route.action]}}
+            {"name": ACTION.name, "in": "query", "required": True, "schema": {"type": "string", "enum": actions}}
         )
     operation: dict[str, Any] = {
         "operationId": f"{route.handler.__module__.rpartition('.')[2]}_{route.handler.__name__}_{route.method.lower()}"
         + ("_" if route.path.endswith("/") else ""),
-        "summary": route.summary,
-        "description": f"Least role: {route.role}.",
+        "summary": "; ".join(f"{each.action}: {each.summary}" if actions else each.summary for each in routes),
+        "description": " ".join(
+            f"Least role{f' for {each.action}' if each.action else ''}: {each.role}." for each in routes
+        ),
         "parameters": parameters,
         "responses": {
             "2XX": {"description": "done", "content": {"application/json": {}}},
@@ -78,9 +85,10 @@ def _operation(route: Route) -> dict[str, Any]:
             },
         },
     }
-    if route.body is not None:
+    bodies = [each.body.schema() for each in routes if each.body is not None]
+    if bodies:
         operation["requestBody"] = {
             "required": True,
-            "content": {"application/json": {"schema": route.body.schema()}},
+            "content": {"application/json": {"schema": bodies[0] if len(bodies) == 1 else {"anyOf": bodies}}},
         }
     return operation

@@ -35,7 +35,15 @@ def test_every_route_is_there_once_and_has_a_role() -> None:
 def test_openapi_has_every_route(rig: Rig) -> None:
     served = rig.get("/v1/openapi.json")
     operations = [operation for item in served["paths"].values() for operation in item.values()]
-    assert len(operations) == len(ROUTES)
+    assert len(operations) == len({(route.method, route.path) for route in ROUTES})
+    told = [
+        action
+        for operation in operations
+        for each in operation["parameters"]
+        if each["name"] == "action"
+        for action in each["schema"]["enum"]
+    ]
+    assert sorted(told) == sorted(route.action for route in ROUTES if route.action)
     identities = [operation["operationId"] for operation in operations]
     assert len(set(identities)) == len(identities)
     assert served["openapi"] == "3.1.0"
