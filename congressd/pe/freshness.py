@@ -38,9 +38,15 @@ class Freshener:
         self._clock = clock
         self._confirmed: dict[str, float] = {}  # when each source was last known to be up to date, since 1970
         self._promised: dict[str, tuple[Position, float]] = {}  # pushes accepted here, and until when to wait for them
+        self._unkept: dict[str, Position | None] = {}  # where each source was when a push did not come in time
 
     def promise(self, source: str, position: Position) -> None:
-        """A push was accepted here: whoever reads the source here in the next moments finds it, if at all possible."""
+        """A push was accepted here: whoever reads the source here in the next moments finds it, if at all possible.
+
+        While nothing comes from the datasource node only one push waits for it.
+        """
+        if source in self._unkept and self._unkept[source] == self._holder.progress.position(source):
+            return
         self._promised[source] = (position, self._clock.monotonic() + PATIENCE)
         if source in self._interest.wanted:
             self._keep_promise(source)
@@ -99,7 +105,11 @@ class Freshener:
         if promised is None:
             return
         position, until = promised
-        self._holder.progress.wait(Token(0, {source: position}), max(0.0, until - self._clock.monotonic()))
+        progress = self._holder.progress
+        if progress.wait(Token(0, {source: position}), max(0.0, until - self._clock.monotonic())):
+            self._unkept[source] = progress.position(source)
+        else:
+            self._unkept.pop(source, None)
         if self._promised.get(source) == promised:
             self._promised.pop(source, None)
 

@@ -99,7 +99,7 @@ def test_an_idempotency_key_makes_a_push_count_once(rig: Rig) -> None:
     path = "/v1/data-sources/once/tables/t/rows"
     for _ in range(3):
         rig.call("PUT", path, [[1]], headers={"Idempotency-Key": "k"})
-    assert rig.get("/v1/data-sources/once/status")["push"] == 1
+    wait_until(lambda: rig.get("/v1/data-sources/once/status")["push"] == 1)
     rig.call("PUT", path, [[2]], 409, headers={"Idempotency-Key": "k"})
     assert rig.rows("once", "t") == [[1]]
 
