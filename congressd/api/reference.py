@@ -148,6 +148,7 @@ ADVICE: Final[Mapping[str, str]] = {
     "revision_conflict": "Read again what the change rests on, then send it again.",
     "secrets_key": "The node's key file is missing or is not that of the other nodes; copy theirs.",
     "stale_epoch": "A datasource node that was replaced tried to write; nothing is wrong if it stops now.",
+    "rule_too_large": "Give the tables that the rule joins a variable in common, or narrow them by constants.",
     "rule_options": "The message names the option of the rule and what it takes.",
 }
 

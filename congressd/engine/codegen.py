@@ -52,6 +52,7 @@ class Compiled:
     function: Function
     containers: tuple[Container, ...]
     static: tuple[Any, ...]
+    spends: bool = False  #: whether a `congressd.engine.budget.Budget` comes as the last parameter
 
 
 @lru_cache(maxsize=8192)
@@ -83,6 +84,7 @@ class _Writer:
         self.constants: dict[tuple[type, Any], str] = {}
         self.functions: dict[str, str] = {}
         self.inner: list[list[str]] = []
+        self.scans = 0
 
     def compile(self, steps: tuple[Step, ...]) -> Compiled:
         self._open()
@@ -93,6 +95,9 @@ class _Writer:
         self._emit()
         parameters = ["D", "out", "sign", "err", *self.containers.values()]
         parameters += [*self.constants.values(), *self.functions.values()]
+        spends = self.scans > 1
+        if spends:
+            parameters.append("spend")
         text = [f"def f({', '.join(parameters)}):", " get = out.get" if self.purpose.mode is Mode.COUNT else " pass"]
         main, *functions = [*self.inner, self.lines]
         for lines in (*functions, main):
@@ -100,7 +105,7 @@ class _Writer:
         if self.purpose.mode is Mode.EXISTS:
             text.append(" return False")
         static = (*(value for _, value in self.constants), *(BUILTINS[name].function for name in self.functions))
-        return Compiled(_function("\n".join(text)), tuple(self.containers), static)
+        return Compiled(_function("\n".join(text)), tuple(self.containers), static, spends)
 
     # -- structure -------------------------------------------------------------------------------------------
 
@@ -212,6 +217,7 @@ class _Writer:
         if step.columns is None:
             rows = self._container(Container(item.atom.table, "rows"))
             self._loop(f"for {row} in {rows}:")
+            self._scan()
         else:
             taken = set(step.columns)
             keys = [args[column] for column in step.columns]
@@ -226,6 +232,13 @@ class _Writer:
         if self._changes(step.position, item):
             self._line(f"if {row} in D: continue")
         self._take(row, args, [column for column in range(len(args)) if column not in taken])
+
+    def _scan(self) -> None:
+        """The second scan of a whole rule makes a cross product, which can be of any size: it runs on a budget."""
+        if self.purpose.mode is Mode.COUNT and self.purpose.delta is None:
+            self.scans += 1
+            if self.scans > 1:
+                self._line("spend(out)")
 
     def _call(self, position: int, item: Call) -> None:
         builtin = BUILTINS[item.builtin]

@@ -66,8 +66,17 @@ class Engine:
             add = [rule for rule in add if not unbound(rule)]
             remove = [rule for rule in remove if not unbound(rule)]
             self._rules_change = True
+
+            def undo() -> None:
+                self._live.program.change(remove, add)
+
             try:
-                self._commit(self._live.change_rules(add, remove), lambda: self._swap(remove, add))
+                try:
+                    propagation = self._live.change_rules(add, remove)
+                except BaseException:
+                    self._recover(undo if self._live.rules_changed else None)
+                    raise
+                self._commit(propagation, undo)
                 if remove:
                     for rule in remove:
                         self._failures.forget(rule)
@@ -188,7 +197,11 @@ class Engine:
                     self._unask(next(iter(self._asked)))
                 self.change_rules(add=[Rule(Atom(table, rule.head.args), rule.body, rule.policy)])
             self._asked[rule] = table
-            return self.query(Atom(table, tuple(Variable(f"x{at}") for at in range(len(rule.head.args)))))
+            try:
+                return self.query(Atom(table, tuple(Variable(f"x{at}") for at in range(len(rule.head.args)))))
+            except BaseException:
+                self._unask(rule)
+                raise
 
     def count(self, table: Table) -> int:
         """Number of rows of a table that is held; 0 of any other."""
@@ -289,11 +302,7 @@ class Engine:
         try:
             propagation.run()
         except BaseException:
-            live.rollback()
-            if undo:
-                undo()
-            live.recompute()
-            live.commit()
+            self._recover(undo)
             raise
         live.commit()
         self.version += 1
@@ -301,11 +310,13 @@ class Engine:
             for callback in self._watchers.get(table, ()):
                 callback(list(added), list(removed))
 
-    def _swap(self, add: Sequence[Rule], remove: Sequence[Rule]) -> None:
-        """Bring the program, and only it, back."""
-        self._live.roots, roots = set(), self._live.roots
-        self._live.change_rules(add, remove)
-        self._live.roots = roots
+    def _recover(self, undo: Callable[[], None] | None) -> None:
+        """Bring back what was before a transaction that failed midway."""
+        self._live.rollback()
+        if undo:
+            undo()
+        self._live.recompute()
+        self._live.commit()
 
     def _replace(self, source: str, tables: Mapping[str, Iterable[Row]]) -> None:
         changes: dict[Table, tuple[Iterable[Row], Iterable[Row]]] = {}
@@ -344,7 +355,12 @@ class Engine:
             self._live.begin(0)
             if table not in self._live.relations and not self._live.program.defines(table):
                 self._live.attach(table, Storage())
-            self._live.want([table])
+            try:
+                self._live.want([table])
+            except BaseException:
+                self._queried.pop(table, None)
+                self._settle()
+                raise
             self._live.commit()
 
     def _settle(self) -> None:

@@ -17,6 +17,7 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any, Final, TypeAlias
 
+from congressd.engine.budget import Budget
 from congressd.engine.codegen import Compiled, compile_rule
 from congressd.engine.plan import Mode, Purpose, order
 from congressd.engine.program import Node
@@ -220,7 +221,7 @@ class Live(Tables):
 class Runner:
     """A rule compiled for one purpose over tables; follows every change of their layout by itself."""
 
-    __slots__ = ("_args", "_function", "_layout", "_live", "_node", "_purpose")
+    __slots__ = ("_args", "_function", "_layout", "_live", "_node", "_purpose", "_spends")
 
     def __init__(self, live: Tables, node: Node, purpose: Purpose) -> None:
         self._live = live
@@ -229,10 +230,13 @@ class Runner:
         self._layout = -1
         self._function: Callable[..., Any]
         self._args: tuple[Any, ...] = ()
+        self._spends = False
 
     def __call__(self, given: Any, out: Any, sign: int) -> Any:
         if self._layout != self._live.layout:
             self._resolve()
+        if self._spends:
+            return self._function(given, out, sign, *self._args, Budget(str(self._node.origin)).spend)
         return self._function(given, out, sign, *self._args)
 
     def _resolve(self) -> None:
@@ -241,6 +245,7 @@ class Runner:
         containers = (container.resolve(live) for container in compiled.containers)
         self._args = (partial(live.report, self._node), *containers, *compiled.static)
         self._function = compiled.function
+        self._spends = compiled.spends
         self._layout = live.layout
 
 

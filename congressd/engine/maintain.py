@@ -10,7 +10,7 @@ from typing import Final
 
 from congressd.engine.live import Live, Report, Runner, Tables, bound_to_head
 from congressd.engine.plan import Mode, Purpose
-from congressd.engine.program import NOW, Node, Program, is_fact, is_projection, row_of
+from congressd.engine.program import NOW, Node, Program, is_fact, row_of
 from congressd.engine.propagate import Counts, Propagation, Reader
 from congressd.engine.storage import Columns, Storage
 from congressd.engine.virtual import choose_virtual
@@ -30,6 +30,7 @@ class Maintained(Tables):
     program: Program
     roots: set[Table]
     base: set[Table]
+    rules_changed: bool
     _ranks: dict[Table, int]
     _readers: dict[Table, list[Reader]]
     _counters: dict[Table, tuple[Runner, ...]]
@@ -117,32 +118,23 @@ class Maintained(Tables):
 
         What they derive is counted in the state of before; the propagation then carries it upwards under the new
         program. Rules that read a table which is virtual, or had no rules yet, are counted out and in again.
-        Raises KeyError for a rule that is not there.
+        Raises KeyError for a rule that is not there. `rules_changed` tells, when something else is raised, whether
+        the program has changed by then.
         """
+        self.rules_changed = False
+        leaving = self.program.find(remove)
         self.begin(0)
         propagation = Propagation(self)
         changed = {rule.head.table for rule in (*add, *remove)}
-        served = self._served(changed)
-        for node in served:
+        served = [node for node in self._served(changed) if node not in leaving]
+        for node in (*served, *(node for node in leaving if self.is_held(node.head))):
             self._contribute(propagation, node, -1)
-        for rule in remove:
-            if is_fact(rule):
-                self.program.remove_fact(rule.head.table, row_of(rule))
-                self._fact(propagation, rule, -1)
-                continue
-            for node in self.program.remove(rule):
-                if node in served:
-                    served.remove(node)
-                elif self.is_held(node.head) and not is_projection(node.head):
-                    self._contribute(propagation, node, -1)
         held = {table for table in changed if self.is_held(table)}
-        added: list[Node] = []
-        for rule in add:
-            if is_fact(rule):
-                self.program.add_fact(rule.head.table, row_of(rule))
-                self._fact(propagation, rule, 1)
-            else:
-                added += self.program.add(rule)
+        self.rules_changed = True
+        for rules, sign in ((remove, -1), (add, 1)):
+            for rule in filter(is_fact, rules):
+                self._fact(propagation, rule, sign)
+        added = self.program.change(add, remove)
         if self.roots:
             self._extend()
         for node in (*served, *(node for node in added if node.head in held)):

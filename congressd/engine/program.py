@@ -7,6 +7,7 @@ many rules want it.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import Final
@@ -61,6 +62,21 @@ class Program:
         """Whether the table has rules or facts."""
         return table in self.rules or table in self.facts
 
+    def change(self, add: Iterable[Rule], remove: Iterable[Rule]) -> list[Node]:
+        """Take rules and facts out and in; returns the nodes that came. Ask `find` first whether all are there."""
+        for rule in remove:
+            if is_fact(rule):
+                self.remove_fact(rule.head.table, row_of(rule))
+            else:
+                self.remove(rule)
+        made: list[Node] = []
+        for rule in add:
+            if is_fact(rule):
+                self.add_fact(rule.head.table, row_of(rule))
+            else:
+                made += self.add(rule)
+        return made
+
     def add(self, rule: Rule) -> list[Node]:
         """Enter a rule that is not a fact; returns its node, with those of projections that it is first to want."""
         made: list[Node] = []
@@ -70,6 +86,20 @@ class Program:
         for each in made:
             self._link(each)
         return made
+
+    def find(self, rules: Iterable[Rule]) -> list[Node]:
+        """The nodes that `remove` would take for these rules, facts left out. Raises KeyError if one is not there."""
+        wanted = Counter(rules)
+        found: list[Node] = []
+        for rule, times in wanted.items():
+            if is_fact(rule):
+                if self.facts.get(rule.head.table, {}).get(row_of(rule), 0) < times:
+                    raise KeyError(rule)
+            elif len(self._nodes.get(rule, ())) < times:
+                raise KeyError(rule)
+            else:
+                found += self._nodes[rule][-times:]
+        return found
 
     def remove(self, rule: Rule) -> list[Node]:
         """Take a rule out; returns its node, with those of projections that nobody wants any more.

@@ -66,6 +66,7 @@ _TABLE = (
     ("secrets_key", 1106, 503, "The key for secrets does not fit"),
     ("stale_epoch", 1107, 409, "Another node has taken over"),
     ("rule_options", 1108, 400, "The options of the rule are not valid"),
+    ("rule_too_large", 1109, 400, "The rule would have too many rows"),
 )
 
 CODES: Final[dict[str, ErrorCode]] = {row[0]: ErrorCode(*row) for row in _TABLE}

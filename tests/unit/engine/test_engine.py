@@ -7,8 +7,10 @@ from collections.abc import Sequence
 
 import pytest
 
+from congressd.engine import budget
 from congressd.engine.engine import KEEP_SECONDS, Engine
 from congressd.language.core import Atom, Rule, Table, Variable
+from congressd.model.errors import CongressError
 from congressd.model.tables import Column, TableSchema
 from congressd.model.values import Row
 from tests.unit.engine.rules import Is, atom, call, change, fact, lit, no, rows, rule, table
@@ -268,3 +270,42 @@ def test_a_table_that_is_declared_anew_loses_its_rows(engine: Engine) -> None:
     assert rows(engine, "s:t", 1) == []
     engine.apply("s", {"t": change((1,))})
     assert rows(engine, "s:t", 1) == [(1,)]
+
+
+@pytest.fixture
+def _small_budget(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(budget, "MOST_ROWS", 10_000)
+
+
+@pytest.mark.usefixtures("_small_budget")
+def test_a_cross_product_that_would_fill_the_memory_is_refused_and_leaves_what_was(engine: Engine) -> None:
+    engine.apply("s", {"a": change(*((i,) for i in range(300))), "b": change(*((i,) for i in range(300)))})
+    engine.change_rules([rule(atom("p", "x"), lit("s:a", "x")), fact("p", 1000)])
+    engine.watch(table("p"), lambda added, removed: None)
+    product = rule(atom("p", "x", "y"), lit("s:a", "x"), lit("s:b", "y"))
+    before = engine.stats()
+    with pytest.raises(CongressError, match=r"more than 10,000 rows"):
+        engine.change_rules([product, fact("p", 1001)])
+    with pytest.raises(CongressError, match=r"more than 10,000 rows"):
+        engine.evaluate(Rule(atom("answer", "x", "y"), product.body, "p"))
+    assert engine.stats() == before
+    engine.apply("s", {"a": change((300,))})
+    assert len(rows(engine, "p", 1)) == 302
+
+
+@pytest.mark.usefixtures("_small_budget")
+def test_a_query_that_is_too_large_is_refused_and_asks_for_nothing_later(engine: Engine) -> None:
+    engine.apply("s", {"a": change(*((i,) for i in range(300))), "b": change(*((i,) for i in range(300)))})
+    engine.change_rules([rule(atom("p", "x", "y"), lit("s:a", "x"), lit("s:b", "y"))])
+    with pytest.raises(CongressError, match=r"share no variable"):
+        rows(engine, "p", 2)
+    engine.apply("s", {"a": change((300,))})
+    assert engine.query(atom("p", 5, 7)) == [(5, 7)]
+
+
+def test_a_rule_that_is_not_there_cannot_go_and_nothing_else_happens(engine: Engine) -> None:
+    engine.change_rules([REACH_HOSTS])
+    before = engine.stats()
+    with pytest.raises(KeyError):
+        engine.change_rules([fact("p", 1)], [REACH_HOSTS, fact("p", 2)])
+    assert engine.stats() == before
