@@ -26,6 +26,7 @@ LOG = logging.getLogger(__name__)
 
 LONGEST_LINE: Final = 4096  #: bytes of a question
 MOST: Final = 16  #: conversations at a time
+QUEUE: Final = 128  #: connections that the kernel keeps until they are taken
 PATIENCE: Final = 2.0  #: seconds for the question to come, and for the answer to be taken
 
 #: What a method does; the answer is always the status after it. Raises CongressError for a refusal.
@@ -50,7 +51,7 @@ class ControlSocket:
             os.fchmod(listener.fileno(), 0o600)  # before bind: there is no moment at which others may connect
             self._path.unlink(missing_ok=True)  # whoever made it has ended: this process holds the PID file
             listener.bind(os.fspath(self._path))
-            listener.listen(MOST)
+            listener.listen(QUEUE)
         except OSError as error:
             listener.close()
             raise StartError(f"the control socket {self._path} cannot be made: {error.strerror or error}") from None
