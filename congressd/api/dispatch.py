@@ -111,8 +111,8 @@ class Dispatcher:
                 answer_token = answer.token
             body = answer.body if isinstance(answer.body, bytes) else jsontext.dumps(answer.body)
             headers = [("Content-Type", answer.content_type), ("Congress-Revision", answer_token), *_identity(identity)]
-            if answer.stale:
-                headers.append(("Congress-Stale", ",".join(answer.stale)))
+            if answer.stale or not self._service.node.streams.connected:
+                headers.append(("Congress-Stale", self._stale(answer.stale)))
             headers += answer.headers.items()
             return Reply(_status(answer.status), headers, body)
         except CongressError as error:
@@ -123,8 +123,14 @@ class Dispatcher:
                 CongressError("internal", f"this is a defect of congressd; the log has it under {identity}"), identity
             )
 
+    def _stale(self, sources: Sequence[str]) -> str:
+        """What may be out of date: ``*`` if this node is cut off from the bus, and the sources known to be so."""
+        return ",".join(sources if self._service.node.streams.connected else ("*", *sources))
+
     def _failed(self, error: CongressError, identity: str) -> Reply:
         headers = [("Content-Type", JSON), *_identity(identity)]
+        if not self._service.node.streams.connected:
+            headers.append(("Congress-Stale", self._stale(())))
         if error.code.status == 503:
             headers.append(("Retry-After", "1"))
             LOG.warning("request=%s code=%s: %s", identity, error.code.name, error.detail)

@@ -27,7 +27,7 @@ The API is REST v1 of OpenStack Congress, and more. `GET /v1/openapi.json` gives
 $ curl -s http://127.0.0.1:1789/v1/policies -H 'Content-Type: application/json' \\
     -d '{{"name": "security", "rules": [{{"rule": "open(x) :- cloud:ports(id=x, open=true)"}}]}}'
 $ curl -s http://127.0.0.1:1789/v1/policies/security/tables/open/rows
-{{"results":[{{"data":["port-1"]}}]}}
+{{"results":[{{"data":["port-1"]}}],"columns":["x"]}}
 ```
 
 **Requests.** A body is JSON in UTF-8, sent with `Content-Type: application/json`, of at most 64 MiB. A policy, rule or
@@ -35,8 +35,9 @@ data source is named by its name or its id. Query parameters that are true or fa
 known (a field, a query parameter) is refused, not ignored; fields that a client got from a GET may be sent back.
 
 **Answers.** A collection is `{{"results": [...]}}`, an element the object itself, rows are `{{"data": [...]}}` in an
-order that is the same for the same rows. What was created is answered with 201 and `Location`. Values are JSON's own:
-`1`, `"1"` and `true` are all different. Secrets are shown as `<hidden>`; sent back so they stay as they are.
+order that is the same for the same rows, with the names of their `columns` beside them (null where nothing names one).
+What was created is answered with 201 and `Location`. Values are JSON's own: `1`, `"1"` and `true` are all different.
+Secrets are shown as `<hidden>`; sent back so they stay as they are.
 
 **Errors** are `{{"error": {{"message", "error_code", "error_data"}}}}`; see [errors](errors.md).
 

@@ -84,8 +84,9 @@ ROUTES: Final = (
         "/v1/policies/<policy>/query",
         tables.query,
         "reader",
-        "the rows that an atom or a rule matches; constants in it use indexes",
-        query=(bodies.QUERY, _STALE),
+        "the rows that an atom or a rule matches, found by indexes on its constants; with `trace`, for an atom, why "
+        "each holds",
+        query=(bodies.QUERY, bodies.TRACE, _STALE),
         hot=True,
     ),
     Route(

@@ -31,7 +31,9 @@ def query(service: Service, call: Call) -> Answer:
     text = call.query["q"]
     if text is None:
         raise CongressError("query_syntax", "q is missing: an atom such as error(x), or a whole rule")
-    return from_result(service.node.queries.query(call.path["policy"], text, call.freshness))
+    queries = service.node.queries
+    answered = queries.explained_query if call.query["trace"] else queries.query
+    return from_result(answered(call.path["policy"], text, call.freshness))
 
 
 def simulate(service: Service, call: Call) -> Answer:

@@ -19,12 +19,13 @@ from congressd.model.nearest import hint
 from congressd.model.values import Row, sorted_rows
 from congressd.pe.answers import Answers, Kept
 from congressd.pe.catalog import ImageCatalog
+from congressd.pe.columns import Columns, of_heads
 from congressd.pe.forms import TableName, own_table, split_table, tables_of
 from congressd.pe.freshness import ANY, Freshener, Freshness
 from congressd.pe.holder import Holder
 from congressd.pe.policyset import Image, RuleImage
 from congressd.pe.reach import Reach
-from congressd.pe.trace import explanation
+from congressd.pe.trace import document, explain
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +35,18 @@ class Result:
     body: bytes
     token: str
     stale: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """What the engine said to a query, and the state that it rests on; without ``table`` the query was a rule."""
+
+    image: Image
+    version: int
+    sources: frozenset[str]
+    rows: list[Row]
+    columns: Columns
+    table: core.Table | None = None
 
 
 class Queries:
@@ -92,7 +105,8 @@ class Queries:
         sources = self._reached(self._holder.image).sources([name])
         self._freshener.prepare(sources, wanted)
         image, version = self._holder.image, self._holder.engine.version
-        body = _rows_document(self._all_rows(image, name))
+        rows, columns = self._all_rows(image, name)
+        body = jsontext.dumps(_rows_document(_in_order(rows), columns))
         return self._answer(question, Kept(image, version, body, sources))
 
     def explained_rows(self, policy: str, table: str, wanted: Freshness = ANY) -> Result:
@@ -101,16 +115,16 @@ class Queries:
         sources = self._reached(self._holder.image).sources([name])
         self._freshener.prepare(sources, wanted)
         image = self._holder.image
-        rows = _in_order(self._all_rows(image, name))
-        abbreviation = image.policy(name[0]).abbreviation if name[0] in image.policy_ids else name[0]
-        trace = explanation(self._holder.engine, core.Table(*name), rows, abbreviation)
-        document = {"results": [{"data": row} for row in rows], "trace": trace}
-        return self._result(jsontext.dumps(document), sources)
+        found, columns = self._all_rows(image, name)
+        rows = _in_order(found)
+        trace, _ = explain(self._holder.engine, core.Table(*name), rows, _abbreviation(image, name[0]))
+        return self._result(jsontext.dumps(_rows_document(rows, columns) | {"trace": trace}), sources)
 
-    def _all_rows(self, image: Image, table: TableName) -> list[Row]:
+    def _all_rows(self, image: Image, table: TableName) -> tuple[list[Row], Columns]:
         arity = ImageCatalog(image).arity(*table) or 0
         variables = tuple(core.Variable(f"x{index}") for index in range(arity))
-        return self._holder.engine.query(core.Atom(core.Table(*table), variables))
+        rows = self._holder.engine.query(core.Atom(core.Table(*table), variables))
+        return rows, self._reached(image).columns(table, arity)
 
     # -- queries ----------------------------------------------------------------------------------------------
 
@@ -120,6 +134,27 @@ class Queries:
         return self._kept(question, wanted) or self._query(question, policy, text, wanted)
 
     def _query(self, question: Hashable, policy: str, text: str, wanted: Freshness) -> Result:
+        asked = self._ask(policy, text, wanted)
+        rows = _in_order(asked.rows)
+        body = jsontext.dumps(_rows_document(rows, asked.columns))
+        return self._answer(question, Kept(asked.image, asked.version, body, asked.sources))
+
+    def explained_query(self, policy: str, text: str, wanted: Freshness = ANY) -> Result:
+        """The same for an atom, and for each row why it holds: as ``trace``, and as ``explanations`` for programs.
+
+        Raises CongressError ``query_syntax`` for a rule too.
+        """
+        asked = self._ask(policy, text, wanted)
+        if asked.table is None:
+            raise CongressError("query_syntax", "q is a rule; only the rows of a table can be explained: ask an atom")
+        rows = _in_order(asked.rows)
+        abbreviation = _abbreviation(asked.image, asked.table.policy)
+        trace, derivations = explain(self._holder.engine, asked.table, rows, abbreviation)
+        body = _rows_document(rows, asked.columns)
+        body |= {"trace": trace, "explanations": [document(each) for each in derivations]}
+        return self._result(jsontext.dumps(body), asked.sources)
+
+    def _ask(self, policy: str, text: str, wanted: Freshness) -> _Asked:
         parsed = parse_query(text)
         name = _scope(self._holder.image, policy)
         tables = tuple(tables_of(parsed, name))
@@ -130,9 +165,12 @@ class Queries:
         checked = check_query(text, name, ImageCatalog(image))
         if isinstance(checked, core.Rule):
             rows = self._holder.engine.evaluate(checked)
-        else:
-            rows = self._holder.engine.query(checked)
-        return self._answer(question, Kept(image, version, _rows_document(rows), sources))
+            columns = of_heads([checked.head], len(checked.head.args))
+            return _Asked(image, version, sources, rows, columns)
+        table = checked.table
+        rows = self._holder.engine.query(checked)
+        columns = self._reached(image).columns((table.policy, table.name), len(checked.args))
+        return _Asked(image, version, sources, rows, columns, table)
 
     def simulate(
         self,
@@ -264,5 +302,9 @@ def _in_order(rows: list[Row]) -> list[Row]:
         return sorted_rows(rows)
 
 
-def _rows_document(rows: list[Row]) -> bytes:
-    return jsontext.dumps({"results": [{"data": row} for row in _in_order(rows)]})
+def _rows_document(rows: list[Row], columns: Columns) -> dict[str, Any]:
+    return {"results": [{"data": row} for row in rows], "columns": columns}
+
+
+def _abbreviation(image: Image, policy: str) -> str:
+    return image.policy(policy).abbreviation if policy in image.policy_ids else policy

@@ -1,9 +1,10 @@
-"""What tables rest on: the sources below them, and the tables that belong to a policy. Worked out once an image."""
+"""What is worked out once an image: the sources below tables, the tables of a policy, the names of columns."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 
+from congressd.pe.columns import Columns, of_table
 from congressd.pe.forms import TableName
 from congressd.pe.policyset import Image
 
@@ -15,6 +16,7 @@ class Reach:
         self.image = image
         self._sources: dict[TableName, frozenset[str]] = {}
         self._tables: dict[str, frozenset[str]] = {}
+        self._columns: dict[TableName, Columns] = {}
 
     def sources(self, tables: Iterable[TableName]) -> frozenset[str]:
         """The sources that the rows of these tables come from."""
@@ -32,6 +34,13 @@ class Reach:
                 found |= {mention.table for mention in rule.form.body}
             known = frozenset(table if policy == name else f"{policy}:{table}" for policy, table in found)
             self._tables[policy_id] = known
+        return known
+
+    def columns(self, table: TableName, arity: int) -> Columns:
+        """The names of the columns of a table that has ``arity`` of them."""
+        known = self._columns.get(table)
+        if known is None or len(known) != arity:
+            known = self._columns[table] = of_table(self.image, table, arity)
         return known
 
     def _below(self, start: TableName) -> frozenset[str]:

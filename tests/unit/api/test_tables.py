@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -136,3 +137,92 @@ def test_a_large_table_is_ordered_and_whole(rig: Rig) -> None:
     rows = rig.rows("large", "t")
     assert len(rows) == 20_000
     assert rows == sorted(rows)
+
+
+# --- columns and explanations
+
+
+def _asked(rig: Rig, path: str, **query: str) -> Any:
+    response = rig.client.get(f"/v1/policies/{path}", query_string=query)
+    assert response.status_code == 200, response.get_data(as_text=True)
+    return response.get_json()
+
+
+@pytest.fixture(scope="module")
+def named(rig: Rig, cloud: None) -> Rig:
+    rig.policy(
+        "named",
+        'first("none", 1)',
+        "first(who, n) :- doc:events(n, who)",
+        "first(other, number) :- doc:events(number, other)",
+        'half(x, "a") :- doc:events(x)',
+        "sum(x, _1) :- doc:events(x), x < 3, _1 = x + 1",
+        "twice(x, x) :- doc:events(x)",
+        "fact(1, 2)",
+        "deep(x) :- first(h, x), not half(x, h), x > 1",
+    )
+    return rig
+
+
+@pytest.mark.parametrize(
+    ("path", "columns"),
+    [
+        ("doc/tables/events/rows", ["id", "host", "up"]),
+        ("alice/tables/doc:events/rows", ["id", "host", "up"]),
+        ("alice/tables/p/rows", ["x", "h"]),
+        ("alice/tables/q/rows", [None]),
+        ("named/tables/first/rows", ["who", "n"]),
+        ("named/tables/half/rows", ["x", None]),
+        ("named/tables/sum/rows", ["x", "_1_"]),
+        ("named/tables/twice/rows", ["x", None]),
+        ("named/tables/fact/rows", [None, None]),
+        ("named/query?q=first(a,b)", ["who", "n"]),
+        ("named/query?q=doc:events(1,_,_)", ["id", "host", "up"]),
+        ('named/query?q=found(b,"c",d)+:-+first(b,d)', ["b", None, "d"]),
+        ("named/query?q=half(99,_)", ["x", None]),
+        ("alice/tables/bob:s/rows", [None]),
+    ],
+)
+def test_rows_come_with_the_names_of_their_columns(named: Rig, path: str, columns: list[str | None]) -> None:
+    answer = named.get(f"/v1/policies/{path}")
+    assert answer["columns"] == columns
+    assert all(len(row["data"]) == len(columns) for row in answer["results"])
+
+
+def test_matching_rows_are_explained_to_people_and_programs(named: Rig) -> None:
+    answer = _asked(named, "named/query", q="deep(3)", trace="true")
+    assert [row["data"] for row in answer["results"]] == [[3]]
+    assert answer["trace"].splitlines()[0].startswith("named : named:deep(3) by deep(x) :-")
+    (why,) = answer["explanations"]
+    assert why["data"] == [3]
+    steps = why["steps"]
+    assert (steps[0]["table"], steps[0]["data"]) == ("named:deep", [3])
+    assert len(steps[0]["conditions"]) == 2
+    (premise,) = steps[0]["premises"]
+    assert (steps[premise]["table"], steps[premise]["data"]) == ("named:first", ["caf\u00e9", 3])
+    (source,) = steps[premise]["premises"]
+    assert steps[source] == {"table": "doc:events", "data": [3, "caf\u00e9", False]}
+    rules = {rule["id"] for rule in named.get("/v1/policies/named/rules")["results"]}
+    assert {step["rule_id"] for step in steps if "rule" in step} <= rules
+    assert len(_asked(named, "named/query", q="deep(x)", trace="true")["explanations"]) == 2
+    assert _asked(named, "named/query", q="deep(99)", trace="true")["explanations"] == []
+
+
+def test_only_rows_of_tables_are_explained(named: Rig) -> None:
+    answer = named.client.get("/v1/policies/named/query", query_string={"q": "f(x) :- deep(x)", "trace": "true"})
+    assert (answer.status_code, answer.get_json()["error"]["error_code"]) == (400, 1100)
+    assert "ask an atom" in answer.get_json()["error"]["message"]
+
+
+def test_a_row_that_much_rests_on_is_one_step(rig: Rig) -> None:
+    rules = [f"s{n}(x) :- s{n - 1}(x), s{n - 1}(y), x = y" for n in range(1, 40)]
+    rig.policy("shared", "s0(1)", *rules)
+    (why,) = _asked(rig, "shared/query", q="s39(1)", trace="true")["explanations"]
+    assert len(why["steps"]) == 40
+
+
+def test_the_age_of_rows_bounds_a_simulation_too(rig: Rig) -> None:
+    body = {"query": "p(x, y)", "sequence": "q+(2)", "action_policy": "change"}
+    path = "/v1/policies/alice?action=simulate&max_staleness="
+    assert rig.post(f"{path}60", body)["result"] == ['p(3, "caf\u00e9")']
+    assert "max_staleness" in rig.post(f"{path}-1", body, 400)["error"]["message"]
