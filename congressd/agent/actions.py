@@ -28,6 +28,7 @@ class Role(NamedTuple):
     arguments: tuple[str, ...]  # after those that both daemons take
     judge: Callable[[control.Status, int], Verdict]
     started: Callable[[control.Status, float], bool]  # status, seconds waited: is the start complete?
+    activate: bool = False  # whether a start makes a daemon active that stands by
 
 
 def read(call: Call, role: Role) -> Settings:
@@ -72,6 +73,9 @@ def start(call: Call, role: Role) -> ExitCode:
     while time.monotonic() < until:
         try:
             status = control.ask(given.socket, "status", min(given.control_timeout, until - time.monotonic()))
+            if role.activate and status.state == "standby" and status.database:
+                # Pacemaker has made sure that no other is active, so there is no lease to wait for.
+                status = control.ask(given.socket, "activate", until - time.monotonic())
             if role.started(status, time.monotonic() - began):
                 return ExitCode.SUCCESS
             last = f"it is {status.state}: {status.reason or 'no reason given'}"

@@ -33,7 +33,7 @@ def _promotable_started(status: control.Status, waited: float) -> bool:
 
 UNIT = "congress-dsd.service"
 STANDBY_UNIT = "congress-dsd-standby.service"
-GROUP = actions.Role("dsd", UNIT, (), single_datasource_node, _group_started)
+GROUP = actions.Role("dsd", UNIT, (), single_datasource_node, _group_started, activate=True)
 PROMOTABLE = actions.Role("dsd", STANDBY_UNIT, ("--standby",), promotable_datasource_node, _promotable_started)
 
 
@@ -46,23 +46,10 @@ def _role(call: Call) -> actions.Role:
 
 def _start(call: Call) -> ExitCode:
     role = _role(call)
-    _activate_if_idle(call, role)
     code = actions.start(call, role)
     if role is PROMOTABLE:
         _score(STANDBY_SCORE)
     return code
-
-
-def _activate_if_idle(call: Call, role: actions.Role) -> None:
-    """A daemon that already stands by (left so by a change of layout) is made active by a start of the group."""
-    if role is not GROUP:
-        return
-    given = actions.read(call, role)
-    try:
-        if control.ask(given.socket, "status", min(1.0, call.left(0.1))).state == "standby":
-            control.ask(given.socket, "activate", call.left(0.3))
-    except (control.NoAnswerError, control.Refused):
-        return
 
 
 def _stop(call: Call) -> ExitCode:
