@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import logging
 import sys
+import time
 from collections.abc import Callable, Iterable
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from congressd.api.app import create_app
 from congressd.api.server import serve as serve_http
@@ -18,9 +19,13 @@ from congressd.cli import greeting, port
 from congressd.cli.datadir import DATABASE, LOG_FILE, claim
 from congressd.config.options import Settings
 from congressd.daemon import wiring
+from congressd.daemon.presence import Presence
 from congressd.daemon.start import StartError
+from congressd.daemon.status import State, Status
 from congressd.store import keys, migrate
 from congressd.store.database import Database
+
+NAME: Final = "all-in-one"  #: of the one node
 
 
 def serve(settings: Settings, *, example: bool) -> None:
@@ -63,11 +68,14 @@ class AllInOne:
         self._subscriber = self._bus.subscriber()
         self._controls = (self._bus.control(), self._bus.control())
         self._dsd = wiring.datasource_node(
-            settings, "all-in-one", self._database, self._publisher, self._controls[0], secret, reactivate=True
+            settings, NAME, self._database, self._publisher, self._controls[0], secret, reactivate=True
         )
-        self._pe = wiring.policy_engine_node(settings, self._database, self._subscriber, self._controls[1], secret)
+        presence = Presence(self._controls[1], NAME, self.status)
+        self._pe = wiring.policy_engine_node(
+            settings, self._database, self._subscriber, self._controls[1], secret, turned=presence
+        )
         self._access = wiring.access(settings)
-        self._app = create_app(Service(self._pe, self._access, {"node": "all-in-one"}))
+        self._app = create_app(Service(self._pe, self._access, {"node": NAME}))
 
     @property
     def app(self) -> Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]:
@@ -79,6 +87,25 @@ class AllInOne:
         self._pe.start()
         self._dsd.start()
         self._dsd.activate()
+
+    def status(self) -> Status:
+        """What this process does now, as one node. Never waits."""
+        readiness = self._pe.readiness()
+        published_at = self._dsd.published_at()
+        return Status(
+            role="all-in-one",
+            state=State.READY if readiness.ready else State.STARTING,
+            epoch=self._dsd.epoch,
+            revision=readiness.revision,
+            bus=self._pe.streams.connected,
+            database=self._dsd.database_error is None and self._pe.follower.last_error is None,
+            last_batch_age=None if published_at is None else time.monotonic() - published_at,
+            work_age=0.0,  # the work loop itself tells it
+            sources=self._dsd.sources,
+            failing=tuple(self._dsd.failing()),
+            reason="; ".join(readiness.missing),
+            refused=self._dsd.refused,
+        )
 
     def drain(self) -> None:
         """Be not ready from now on."""

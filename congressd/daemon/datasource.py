@@ -19,6 +19,7 @@ from congressd.daemon import cluster, logs, wiring
 from congressd.daemon.control_socket import ControlSocket
 from congressd.daemon.notify import Notifier, Pulse
 from congressd.daemon.pidfile import claim
+from congressd.daemon.presence import Presence
 from congressd.daemon.start import Identity, StartError
 from congressd.daemon.status import State, Status
 from congressd.daemon.succession import Succession
@@ -78,8 +79,9 @@ class DatasourceDaemon:
             self._control,
             secret,
             on_lost=self._lost,
-            turned=self._pulse,
+            turned=self._turned,
         )
+        self._presence = Presence(self._control, identity.name, self.status)
         self._socket = ControlSocket(
             identity.socket,
             self.status,
@@ -127,6 +129,11 @@ class DatasourceDaemon:
             refused=node.refused,
         )
 
+    def _turned(self) -> None:
+        """The work loop has turned."""
+        self._pulse()
+        self._presence()
+
     def _state(self, epoch: int | None) -> State:
         if self._ending.is_set():
             return State.STOPPING
@@ -169,7 +176,7 @@ class DatasourceDaemon:
         """Become warm as soon as the database can be read; then active, unless somebody is to command that."""
         try:
             while not self._ending.is_set() and not self._warm:
-                self._pulse()
+                self._turned()
                 self._try_to_begin()
             succession = Succession(self._identity.name, self._settings.dsd.lease)
             while self._autonomous and not self._ending.is_set() and not self._node.active:
@@ -229,6 +236,7 @@ class DatasourceDaemon:
 
     def _stop(self) -> None:
         """Stop publishing, give the lease back, close what is open; within about `STOP_TIME` seconds."""
+        self._presence.tell()
         stopping = threading.Thread(target=self._stop_parts, name="stop", daemon=True)
         stopping.start()
         stopping.join(STOP_TIME)

@@ -21,6 +21,7 @@ from congressd.daemon import cluster, logs, wiring
 from congressd.daemon.control_socket import ControlSocket
 from congressd.daemon.notify import Notifier, Pulse
 from congressd.daemon.pidfile import claim
+from congressd.daemon.presence import Presence
 from congressd.daemon.start import Identity, StartError
 from congressd.daemon.status import State, Status
 from congressd.model.errors import CongressError
@@ -88,9 +89,10 @@ class PolicyDaemon:
             self._subscriber,
             self._control,
             secret,
-            turned=self._pulse,
+            turned=self._turned,
             name=identity.name,
         )
+        self._presence = Presence(self._control, identity.name, self.status)
         self._access = wiring.access(settings)
         self._app = create_app(Service(self._node, self._access, {"node": identity.name}))
         self._socket = ControlSocket(identity.socket, self.status, {"drain": self.drain, "stop": self._end})
@@ -124,6 +126,7 @@ class PolicyDaemon:
         """Stop everything, within about ``timeout`` seconds."""
         self._notifier.send("STOPPING=1")
         self._stopping.set()
+        self._presence.tell()
         self._socket.close()
         self._node.stop(timeout / 2)
         self._control.close(timeout / 4)
@@ -149,6 +152,11 @@ class PolicyDaemon:
             refused=node.streams.counters().get("dropped_old_epoch", 0),
         )
 
+    def _turned(self) -> None:
+        """The work loop has turned."""
+        self._pulse()
+        self._presence()
+
     def _state(self, ready: bool) -> State:
         if self._stopping.is_set():
             return State.STOPPING
@@ -159,7 +167,7 @@ class PolicyDaemon:
     def _begin(self) -> None:
         """Start the node as soon as the database has shown that it belongs to our key."""
         while not self._stopping.is_set():
-            self._pulse()
+            self._turned()
             try:
                 wiring.check_database(self._url, self._secret)
             except CongressError as error:

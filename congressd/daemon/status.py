@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 from enum import StrEnum
-from typing import Any
+from typing import Any, Literal
 
 from congressd import __version__
 from congressd.daemon.start import Role
@@ -25,7 +25,7 @@ class State(StrEnum):
 class Status:
     """Ages are in seconds. ``sources`` counts them, ``failing`` names those of them that cannot be read."""
 
-    role: Role
+    role: Role | Literal["all-in-one"]
     state: State
     epoch: int | None  #: of a DSD that is active
     revision: int  #: of the policies that are held
