@@ -39,7 +39,8 @@ def _change(change: Change, names: Mapping[str, str]) -> dict[str, Any]:
     record = change.record
     kind = kind_of(change)
     if isinstance(record, RuleRecord):
-        return {"kind": kind, "policy": names.get(record.policy_id), "record": record_document(record)}
+        policy = {"policy": names.get(record.policy_id), "policy_id": record.policy_id}
+        return {"kind": kind, **policy, "record": record_document(record)}
     if isinstance(record, PolicyRecord):
-        return {"kind": kind, "policy": record.name, "record": policy_document(record)}
-    return {"kind": kind, "source": record.name, "record": source_document(record)}
+        return {"kind": kind, "policy": record.name, "policy_id": record.id, "record": policy_document(record)}
+    return {"kind": kind, "source": record.name, "source_id": record.id, "record": source_document(record)}

@@ -15,7 +15,8 @@ from congressd.cli.context import Client, Exit, Failure
 from congressd.cli.http import DEFAULT_ENDPOINT, RefusedError, UnreachableError
 from congressd.cli.output import FORMATS
 from congressd.cli.policies import policy, rule
-from congressd.cli.sources import driver, source, status
+from congressd.cli.service import history, status
+from congressd.cli.sources import driver, source
 from congressd.cli.tables import explain, query, row, simulate, table, violations
 from congressd.cli.texts import check, fmt
 
@@ -65,6 +66,7 @@ for _verb in (
     driver,
     actions,
     status,
+    history,
     check,
     fmt,
 ):

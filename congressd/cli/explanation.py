@@ -1,36 +1,49 @@
-"""The service's explanations, for reading: one step a line becomes a tree, and single rows can be picked."""
+"""The service's explanations, for reading: the steps that a row rests on as a tree, the rule below its fact."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Collection, Iterator
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+from urllib.parse import quote
 
-#: A fact, and behind `` by `` the rule that gives it; the words may stand in a string too.
-_BY = re.compile(r'(?P<fact>(?:[^"]|"(?:[^"\\]|\\.)*")*?\)) by (?P<rule>.*)')
-_LEAD = re.compile(r"[^:]*: (?P<bars>(?:\| )*)(?P<text>.*)")
+from congressd.model.values import literal, to_value
 
-
-def readable(trace: str, values: Collection[str]) -> str:
-    """The steps of ``trace`` indented, a rule below the fact that it gives; only facts with all of ``values``."""
-    return "\n".join(text for text in map("\n".join, _blocks(trace)) if _holds(text.split("\n")[0], values))
+LONGEST_ATOM: Final = 6000  #: characters in an address; the service takes 8190 for the whole line
 
 
-def _blocks(trace: str) -> Iterator[list[str]]:
-    """The lines that explain each row."""
-    block: list[str] = []
-    for line in trace.splitlines():
-        match = _LEAD.fullmatch(line)
-        depth, text = (len(match["bars"]) // 2, match["text"]) if match else (0, line)
-        if depth == 0 and block:
-            yield block
-            block = []
-        block.append("    " * depth + text if not (by := _BY.fullmatch(text)) else "    " * depth + by["fact"])
-        if by:
-            block.append("    " * depth + "  by " + by["rule"])
-    if block:
-        yield block
+def atom(table: str, row: Sequence[Any]) -> str:
+    """A query that matches a row, and hardly another: values that are too long for an address are left open."""
+    arguments = [_literal(value) for value in row]
+    while len(quote(text := f"{table}({', '.join(arguments)})")) > LONGEST_ATOM and set(arguments) != {"_"}:
+        longest = max(range(len(arguments)), key=lambda at: len(arguments[at]))
+        arguments[longest] = "_"
+    return text
 
 
-def _holds(fact: str, values: Collection[str]) -> bool:
-    words = {word.strip('"') for word in re.findall(r'"(?:[^"\\]|\\.)*"|[^\s(),]+', fact)}
-    return words >= set(values)
+def tree(explanation: Mapping[str, Any]) -> str:
+    """One of the ``explanations`` of an answer as lines; a step that was shown already is named only."""
+    steps = explanation["steps"]
+    out: list[str] = []
+    shown: set[int] = set()
+    todo: list[tuple[int, int | str]] = [(0, 0)]
+    while todo:
+        depth, each = todo.pop()
+        indent = "    " * depth
+        if isinstance(each, str):
+            out.append(f"{indent}{each}")
+            continue
+        step = steps[each]
+        fact = f"{indent}{step['table']}({', '.join(map(_literal, step['data']))})"
+        if "rule" not in step:
+            out.append(fact)
+        elif each in shown:
+            out.append(f"{fact} (see above)")
+        else:
+            shown.add(each)
+            out += [fact, f"{indent}  by {step['rule']}"]
+            todo += [(depth + 1, below) for below in reversed([*step["premises"], *step["conditions"]])]
+    return "\n".join(out)
+
+
+def _literal(value: Any) -> str:
+    return literal(to_value(value))

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
 import click
 import yaml
 
-from congressd.cli.context import Client, Exit, Failure, verb
-from congressd.cli.http import RefusedError
+from congressd.cli.context import Client, Failure, verb
 
 _SOURCE_COLUMNS = ("name", "driver", "enabled", "description")
 
@@ -212,58 +210,6 @@ def driver_show(client: Client, name: str) -> None:
         client.listing(described, ("name", "type", "required", "default", "description"))
     else:
         client.listing([{"option": name, "": need} for name, need in found["config"].items()], ("option", ""))
-
-
-@click.command()
-@verb
-def status(client: Client) -> None:
-    """The state of service, policies, sources.
-
-    Ends with exit code 6 if the service is not ready.
-
-    Example: congress status
-    """
-    ready, waiting = True, None
-    try:
-        readiness = client.service.get("readyz")
-    except RefusedError as refusal:
-        if refusal.status != 503:
-            raise
-        ready, waiting = False, refusal.body
-        readiness = refusal.body
-    policies = client.service.get("v1", "policies")["results"]
-    sources = client.service.get("v1", "data-sources")["results"]
-    rules = {each["name"]: client.service.get("v1", "policies", each["name"], "status") for each in policies}
-    states = {each["name"]: client.service.get("v1", "data-sources", each["name"], "status") for each in sources}
-    if client.form in ("json", "yaml"):
-        client.record({"ready": ready, "readiness": readiness, "policies": rules, "sources": states})
-    else:
-        click.echo(f"{client.service.endpoint} is {'ready' if ready else 'NOT ready: ' + json.dumps(waiting)}\n")
-        client.listing(
-            [{"policy": name, "rules": _rule_counts(each)} for name, each in rules.items()], ("policy", "rules")
-        )
-        click.echo()
-        columns = ("source", "state", "rows", "error", "age")
-        client.listing([_state(name, each) for name, each in states.items()], columns)
-    if not ready:
-        raise SystemExit(int(Exit.FAILED))
-
-
-def _state(name: str, status: dict[str, Any]) -> dict[str, Any]:
-    """A source's status in one line."""
-    age = status.get("age_seconds")
-    return {
-        "source": name,
-        "state": status.get("state"),
-        "rows": sum((status.get("rows") or {}).values()),
-        "age": "" if age is None else f"{age:.0f} s",
-        "error": "" if status["last_error"] == "None" else status["last_error"],
-    }
-
-
-def _rule_counts(status: dict[str, Any]) -> str:
-    counts = status.get("rules", {})
-    return ", ".join(f"{number} {state}" for state, number in counts.items() if number) or "none"
 
 
 def _options(pairs: tuple[str, ...], config_file: Path | None) -> dict[str, Any]:

@@ -10,9 +10,9 @@ from typing import Any
 
 import click
 
-from congressd.cli import columns
+from congressd.cli.columns import names_of
 from congressd.cli.context import Client, Exit, Failure, verb
-from congressd.cli.explanation import readable
+from congressd.cli.explanation import atom, tree
 from congressd.cli.output import cell
 from congressd.cli.rowfile import RowError, read_rows
 
@@ -21,6 +21,7 @@ _watch = click.option(
 )
 _exit_code = click.option("--exit-code", is_flag=True, help=f"End with exit code {int(Exit.NO)} if there are rows.")
 
+#: The names of the columns, the rows, and the same rows as the service's objects.
 Named = tuple[list[str], list[list[Any]], list[dict[str, Any]]]
 
 
@@ -75,10 +76,8 @@ def query(client: Client, policy_name: str, text: str, exit_code: bool) -> None:
     Example: congress query security 'error("web-1", why)'
              congress query security 'q(x) :- error(x, why), cloud:servers(name=x, owner="ada")'
     """
-    items = client.service.get("v1", "policies", policy_name, "query", query={"q": text})["results"]
-    rows = [item["data"] for item in items]
-    names = columns.of_query(client.service, policy_name, text) if client.for_people else []
-    client.rows(columns.fitting(names, _width(rows, names)), rows, items)
+    names, rows, items = _named(client.service.get("v1", "policies", policy_name, "query", query={"q": text}))
+    client.rows(names, rows, items)
     _end(exit_code and bool(rows))
 
 
@@ -118,23 +117,36 @@ def simulate(
 @click.argument("policy_name", metavar="POLICY")
 @click.argument("table_name", metavar="TABLE")
 @click.argument("values", metavar="[VALUE]...", nargs=-1)
+@click.option(
+    "--most", type=click.IntRange(min=1), default=20, show_default=True, help="How many rows to explain at most."
+)
 @verb
-def explain(client: Client, policy_name: str, table_name: str, values: tuple[str, ...]) -> None:
+def explain(client: Client, policy_name: str, table_name: str, values: tuple[str, ...], most: int) -> None:
     """Why the rows of a table hold.
 
     Shows the rules and the rows that they come from. With VALUEs, only the rows that contain all of them.
 
     Example: congress explain security error web-1
     """
-    answer = client.service.get("v1", "policies", policy_name, "tables", table_name, "rows", query={"trace": "true"})
-    kept = [item for item in answer["results"] if set(values) <= {cell(value) for value in item["data"]}]
+    names, rows, _ = _rows(client, policy_name, table_name)
+    wanted = [row for row in rows if set(values) <= set(map(cell, row))]
+    explanations = [each for row in wanted[:most] for each in _explanations(client, policy_name, table_name, row)]
     if client.form in ("json", "yaml"):
-        client.record(answer | {"results": kept})
+        client.record({"columns": names, "explanations": explanations, "more": len(wanted[most:])})
         return
-    text = readable(answer["trace"], values)
-    if not text:
+    if not wanted:
         raise Failure(f"{policy_name}:{table_name} has no row with {', '.join(values) or 'any value'}", Exit.NO)
-    click.echo(text)
+    for each in explanations:
+        click.echo(tree(each))
+    if more := wanted[most:]:
+        click.echo(f"({_counted(len(more), 'more row')}: give values that they contain, or --most {len(wanted)})")
+
+
+def _explanations(client: Client, policy_name: str, table_name: str, row: list[Any]) -> list[dict[str, Any]]:
+    """Why one row holds; nothing if it went meanwhile."""
+    query = {"q": atom(table_name, row), "trace": "true"}
+    answer = client.service.get("v1", "policies", policy_name, "query", query=query)
+    return [each for each in answer["explanations"] if each["data"] == row]
 
 
 @click.command()
@@ -257,15 +269,11 @@ def _file(table_name: str, file: Path) -> list[Any]:
 
 
 def _rows(client: Client, name: str, table_name: str) -> Named:
-    """The columns, rows and objects of a table of a policy or source."""
-    items = client.service.get("v1", "policies", name, "tables", table_name, "rows")["results"]
-    rows = [item["data"] for item in items]
-    names = columns.of_table(client.service, name, table_name) if client.for_people else []
-    return columns.fitting(names, _width(rows, names)), rows, items
+    return _named(client.service.get("v1", "policies", name, "tables", table_name, "rows"))
 
 
-def _width(rows: list[list[Any]], names: list[str]) -> int:
-    return len(rows[0]) if rows else len(names)
+def _named(answer: dict[str, Any]) -> Named:
+    return names_of(answer), [item["data"] for item in answer["results"]], answer["results"]
 
 
 def _follow(look: Callable[[], dict[tuple[str, ...], Named]], period: float = 1.0) -> None:

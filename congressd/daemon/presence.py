@@ -20,17 +20,19 @@ class Presence:
         self._name = name
         self._status = status
         self._due = 0.0
+        self._told = ""
 
     def __call__(self) -> None:
-        """The work loop has turned."""
-        now = time.monotonic()
-        if now >= self._due:
-            self._due = now + PERIOD
+        """The work loop has turned: tell what is new, and now and then that nothing is."""
+        if time.monotonic() >= self._due or self._status().line() != self._told:
             self.tell()
 
     def tell(self) -> None:
-        """Tell it now, as when the state has changed. Never raises and never waits."""
-        said = {"node": self._name, **self._status().document()}
+        """Tell it now. Never raises and never waits."""
+        self._due = time.monotonic() + PERIOD
+        status = self._status()
+        self._told = status.line()
+        said = {"node": self._name, **status.document()}
         # What travels over control is made of values.
         self._control.notify(
             TOPIC, {name: to_value(each) if isinstance(each, bool) else each for name, each in said.items()}
