@@ -44,7 +44,7 @@ def history(client: Client, since: int | None, limit: int) -> None:
 
     \b
     Example: congress history
-             congress history --since 120 -o json     (what was changed, whole)
+             congress history --since 120 --limit 100
     """
     query = {"limit": str(limit)} | ({} if since is None else {"since": str(since)})
     found = client.service.get("v1", "revisions", query=query)["results"]
