@@ -6,7 +6,7 @@ STAMP := $(VENV)/.installed
 PORT ?= 1789
 DATA ?= run/example
 
-.PHONY: help venv dev run test lint bench clean system-packages
+.PHONY: help venv dev run test lint bench clean system-packages cluster cluster-test cluster-destroy
 
 help:            ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 18
@@ -44,6 +44,15 @@ test: dev        ## every test, with the real servers that they need
 bench: dev       ## the benchmarks of benchmarks/
 	$(VENV)/bin/pip install --quiet --disable-pip-version-check duckdb
 	$(VENV)/bin/python -m benchmarks
+
+cluster:         ## a three-node cluster in containers, in a network of its own (root)
+	@tools/cluster/cluster up
+
+cluster-test: dev ## faults in that cluster, measured and audited; TIMES=10 for the figures of docs/operate.md
+	@ip netns exec congressd-lab $(VENV)/bin/python -m tests.cluster.lab --times $(or $(TIMES),1)
+
+cluster-destroy: ## remove that cluster; KEEP_IMAGE=1 keeps what the next one starts from
+	@tools/cluster/cluster destroy $(if $(KEEP_IMAGE),--keep-image)
 
 clean:           ## remove what the commands above made
 	rm -rf $(VENV) build dist *.egg-info run .mypy_cache .ruff_cache .pytest_cache .hypothesis
