@@ -49,6 +49,7 @@ class HAProxy:
         self._file = directory / "haproxy.cfg"
         self._variables = dict(variables)
         self.url = f"http://{variables['haproxy_api_bind']}"
+        self.port = int(str(variables["haproxy_api_bind"]).rpartition(":")[2])
         self.db_port = int(str(variables["haproxy_db_bind"]).rpartition(":")[2])
         self.figures = f"http://{variables['haproxy_figures_bind']}"
         self._write()

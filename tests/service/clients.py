@@ -12,7 +12,6 @@ import random
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import suppress
 from typing import Any, Final, NamedTuple
 
 from congressd.pe.token import Token, parse_token
@@ -158,6 +157,25 @@ class Client:
     def _do_rows(self) -> None:
         self._read("pushed", f"/v1/policies/{READER}/tables/seen/rows", pushed_elements)
 
+    def _do_head(self) -> None:
+        """A HEAD, which has no elements to look at."""
+        began, sent = time.monotonic(), self._sent()
+        answer, node = self._call("HEAD", f"/v1/policies/{READER}/tables/seen/rows")
+        outcome = Outcome.OK if answer.status == 200 else Outcome.REFUSED
+        self._history.add(
+            Operation(
+                self.number,
+                "pushed",
+                outcome,
+                began,
+                time.monotonic(),
+                node,
+                answer.status,
+                sent=sent,
+                got=answer.token,
+            )
+        )
+
     def _do_facts(self) -> None:
         path = f"/v1/policies/{POLICY}/query?q=p(x,y)"
         self._read("rules", path, lambda rows: [("rule", *each["data"]) for each in rows])
@@ -264,7 +282,5 @@ class Crowd:
     def __exit__(self, *_: object) -> None:
         for each in self.clients:
             each.stop()
-        with suppress(AssertionError):
-            for each in self.clients[:-1]:
-                each.join()
-        self.clients[-1].join()
+        for each in self.clients:
+            each.join()

@@ -12,7 +12,17 @@ from pathlib import Path
 from typing import Any, Final
 
 from tests.haproxy import HAProxy, Server, render_and_start
-from tests.service.clients import POLICY, READER, SOURCE, Client, Connections, prepare, pushed_elements, rule_elements
+from tests.service.clients import (
+    POLICY,
+    READER,
+    SOURCE,
+    Client,
+    Connections,
+    Crowd,
+    prepare,
+    pushed_elements,
+    rule_elements,
+)
 from tests.service.history import Element, History, lost, unequal, unexpected
 from tests.service.nodes import QUICK, Cluster, Daemon, PolicyNode
 from tests.service.process import wait_for
@@ -97,6 +107,10 @@ class Stage:
         ]
         self._clients += number
         return made
+
+    def crowd(self, number: int, ports: Sequence[int] | None = None, **how: Any) -> Crowd:
+        """More clients, at work for the time of a context."""
+        return Crowd(self.clients(number, ports, **how))
 
     def active(self) -> list[Daemon]:
         """The datasource nodes that say that they are active."""

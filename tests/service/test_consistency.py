@@ -19,7 +19,7 @@ from tests.service.stage import Stage
 
 __all__ = ["galera"]
 
-OPERATIONS = int(os.environ.get("CONGRESSD_OPERATIONS", "4000"))
+OPERATIONS = int(os.environ.get("CONGRESSD_OPERATIONS", "2000"))
 CLIENTS = 8
 
 
