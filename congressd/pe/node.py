@@ -166,7 +166,6 @@ class PolicyEngineNode:
         """Let time pass for the engine, make the policies that always exist, and see which sources are down."""
         expire_at = self._clock.monotonic() + EXPIRE
         while True:
-            self._turned()
             try:
                 if self.holder.loaded and not self._complete:
                     self.policies.ensure_system_policies()
@@ -182,5 +181,6 @@ class PolicyEngineNode:
                 LOG.warning("the node is not complete: %s", error)
             except Exception:
                 LOG.exception("a tick of the node failed")
+            self._turned()
             if self._stopped.wait(TICK if self._complete else 0.05):
                 return
