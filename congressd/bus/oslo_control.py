@@ -27,6 +27,7 @@ from urllib.parse import urlsplit
 
 from oslo_config import cfg
 
+os.environ.setdefault("EVENTLET_NO_GREENDNS", "yes")  # a fifth of a second that nobody needs
 with warnings.catch_warnings():
     warnings.filterwarnings("ignore", message=r"(?s).*eventlet", category=Warning)
     import oslo_messaging

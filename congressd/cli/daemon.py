@@ -12,7 +12,6 @@ from typing import NoReturn
 import click
 
 from congressd.api.tokenfile import TokenFileError
-from congressd.cli import allinone
 from congressd.cli import port as ports
 from congressd.cli.configuration import config_option, data_dir_option, read_settings
 from congressd.cli.datadir import DATABASE, StartError
@@ -50,6 +49,8 @@ def serve(data_dir: Path | None, host: str | None, port: int | None, example: bo
     settings = read_settings(config, data_dir, {("DEFAULT", "bind_host"): host, ("DEFAULT", "bind_port"): port})
     if not settings.default.data_dir:
         raise StartError("a directory is needed for what the service keeps: give one with --data-dir")
+    from congressd.cli import allinone  # with it come both nodes and the API
+
     allinone.serve(settings, example=example)
 
 
