@@ -135,7 +135,7 @@ class Daemon:
         except OSError:
             return "gone"
 
-    def wait_until(self, *states: str, seconds: float = 30.0) -> None:
+    def wait_until(self, *states: str, seconds: float = 90.0) -> None:
         """Wait for one of these states."""
 
         def there() -> bool:
@@ -201,7 +201,7 @@ class PolicyNode(Daemon):
         except OSError:
             return False
 
-    def wait_ready(self, seconds: float = 30.0) -> None:
+    def wait_ready(self, seconds: float = 90.0) -> None:
         """Wait for /readyz."""
 
         def there() -> bool:
@@ -284,7 +284,7 @@ class Cluster:
 
 
 def on_all(
-    nodes: Iterable[PolicyNode], condition: Callable[[PolicyNode], bool], what: str, seconds: float = 20.0
+    nodes: Iterable[PolicyNode], condition: Callable[[PolicyNode], bool], what: str, seconds: float = 60.0
 ) -> None:
     """Wait until ``condition`` holds on every node."""
     for node in nodes:

@@ -200,22 +200,25 @@ def test_lost_notices_are_made_up_for(
 
 
 def test_of_two_active_datasource_nodes_the_older_is_refused(
-    nodes: list[PolicyNode], active: tuple[Daemon, Daemon], database: Database
+    cluster: Cluster, nodes: list[PolicyNode], active: tuple[Daemon, Daemon], database: Database
 ) -> None:
     """Without fencing, and with a lease that lets the older one publish on (COMPAT.md, H11)."""
-    old, new = active
+    for each in active:
+        each.ask("standby")
+    new = active[0]
+    old = cluster.dsd(5, "--standby", dsd={"renew_period": 12.0})
+    old.start()
+    old.wait_until("standby")
+    epoch = old.ask("activate")["epoch"]
     config = {"rows": 5, "churn": 1, "poll_time": 0.1}
     nodes[0].post("/v1/data-sources", {"name": "busy", "driver": "fake", "config": config})
     nodes[0].post("/v1/policies", {"name": "busy_policy", "rules": [{"rule": "seen(x, y) :- busy:fake_table(x, y)"}]})
     on_all(nodes, lambda node: len(node.rows("busy_policy", "seen")) == 5, "the first rows")
-    epoch = old.ask()["epoch"]
     before = {node.instance: dropped(node) for node in nodes}
     new_epoch = new.ask("activate")["epoch"]
-    assert (old.state(), new.state()) == ("active", "active")
     assert new_epoch > epoch
-    on_all(nodes, lambda node: dropped(node) > before[node.instance] + 5, "batches of the older one are dropped")
+    on_all(nodes, lambda node: dropped(node) > before[node.instance], "batches of the older one are dropped")
     on_all(nodes, lambda node: held_epoch(node, "busy") == new_epoch, "the rows are those of the newer one")
-    assert old.state() == "active"
     with pytest.raises(epochs.StaleEpoch):
         database.run(lambda session: epochs.guard(session, epochs.DSD, epoch))
     old.wait_until("standby")  # as soon as it tries to renew its lease
@@ -223,6 +226,7 @@ def test_of_two_active_datasource_nodes_the_older_is_refused(
     assert status["refused"] == 1
     assert f"epoch {epoch}" in status["reason"]
     assert new.state() == "active"
+    assert old.end() == 0
     nodes[0].call("DELETE", "/v1/policies/busy_policy")
     nodes[0].call("DELETE", "/v1/data-sources/busy")
 
@@ -265,7 +269,7 @@ def test_a_lease_that_was_given_back_is_not_waited_for(
     heir.wait_until("standby")
     wait_for(lambda: "waits for the lease of here.dsd" in heir.ask()["reason"], "the heir says what it waits for")
     assert old.end() == 0
-    heir.wait_until("active", seconds=20)
+    heir.wait_until("active", seconds=40)
     watched.write([9])
     on_all(nodes, lambda node: watched.shows(node, [9]), "the rows of the heir")
     assert heir.ask("standby")["state"] == "standby"
@@ -285,7 +289,7 @@ def test_a_killed_datasource_node_is_followed_by_itself_at_once(
     epoch = lone.ask()["epoch"]
     lone.end(signal.SIGKILL)
     lone.start()
-    lone.wait_until("active", seconds=20)
+    lone.wait_until("active", seconds=40)
     assert lone.ask()["epoch"] > epoch
     assert lone.end() == 0
 
