@@ -116,22 +116,23 @@ class Ledger:
         self._radius: dict[str, BlastRadius] = {}
         self._step = Step()
         self._born: dict[str, Opening] = {}  # of this step, by id
+        self._repeatable: set[str] = set()  # ids of unknown ones that may be begun again by themselves
         self._held: dict[str, set[str]] = {}  # ids of activations that wait since their rule was stopped, by rule
 
     # -- from the log -----------------------------------------------------------------------------------------------
 
     def load(self, entries: Iterable[Entry]) -> None:
-        """Take what is open or not final in the log. UNKNOWN ones that may be repeated will be."""
+        """Take what is open or not final in the log.
+
+        UNKNOWN ones that may be repeated will be: those that stand for a row as soon as it is known to hold.
+        """
         for entry in entries:
             self._put(entry)
-            if (
-                entry.state is State.UNKNOWN
-                and not entry.closed
-                and entry.attempts <= MOST_RERUNS
-                and self._idempotent(entry.service, entry.action)
-            ):
-                self._step.rerun.append(entry.id)
-                self._put(entry.moved(State.PENDING, not_before=0.0))
+            repeatable = entry.attempts <= MOST_RERUNS and self._idempotent(entry.service, entry.action)
+            if entry.state is State.UNKNOWN and not entry.closed and repeatable:
+                self._repeatable.add(entry.id)
+                if not entry.standing:
+                    self._rerun(entry.id)
 
     def started_before(self, rule_id: str, times: Iterable[float]) -> None:
         """When actions of a rule were started in earlier epochs, so that its rate holds over a takeover."""
@@ -161,6 +162,8 @@ class Ledger:
             went = [identity for each, identity in known.items() if each not in came]
         for identity in went:
             self._close(identity)
+        for identity in [known[each] for each in came if each in known] if self._repeatable else ():
+            self._rerun(identity)
         new = {each: wanted for each, wanted in came.items() if each not in known}
         if new:
             self._open_all(spec, new, now)
@@ -265,7 +268,16 @@ class Ledger:
             radius.note(new, now)
         return sentence
 
+    def _rerun(self, identity: str) -> None:
+        """Begin again what an earlier epoch left unknown, if it may be repeated."""
+        entry = self.entries[identity]
+        if identity in self._repeatable and entry.state is State.UNKNOWN:
+            self._step.rerun.append(identity)
+            self._put(entry.moved(State.PENDING, not_before=0.0))
+        self._repeatable.discard(identity)
+
     def _close(self, identity: str) -> None:
+        self._repeatable.discard(identity)
         entry = self.entries[identity]
         del self._open[entry.rule_id][entry.subject]
         if not self._open[entry.rule_id]:
