@@ -78,6 +78,11 @@ class ServiceProcess:
         except OSError:
             return False
 
+    @property
+    def pid(self) -> int | None:
+        """The id of the process that was started last; None if none was."""
+        return None if self._process is None else self._process.pid
+
     def stop(self, how: signal.Signals = signal.SIGTERM, seconds: float = 10.0) -> int:
         """End the process, and wait for it; the exit code. Nothing to do if it has ended."""
         assert self._process is not None
