@@ -138,6 +138,20 @@ def test_a_standby_is_warm_and_refuses_nothing_but_publishes_nothing(standby: Da
     assert status["sources"] >= 1
 
 
+def test_every_node_knows_all_nodes(cluster: Cluster, dsd: Daemon, nodes: list[PolicyNode]) -> None:
+    wanted = {f"here.pe-{number}" for number in (1, 2, 3)}
+
+    def told(node: PolicyNode) -> bool:
+        status = node.call("GET", "/v1/system/status").body
+        states = {each["node"]: (each["role"], each["state"]) for each in status["nodes"]}
+        pes = {name for name, said in states.items() if said == ("pe", "ready")}
+        dsds = sorted(said[1] for said in states.values() if said[0] == "dsd")
+        return pes == wanted and dsds == ["active", "standby"] and status["epoch"] == dsd.ask()["epoch"]
+
+    for node in nodes:
+        wait_for(lambda node=node: told(node), "all nodes are told")  # type: ignore[misc]
+
+
 def test_the_control_socket_is_private_and_tells_what_is(dsd: Daemon, nodes: list[PolicyNode]) -> None:
     assert stat.S_IMODE(os.stat(dsd.socket).st_mode) == 0o600
     status = dsd.ask()
