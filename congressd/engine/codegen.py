@@ -85,6 +85,7 @@ class _Writer:
         self.functions: dict[str, str] = {}
         self.inner: list[list[str]] = []
         self.scans = 0
+        self.free_scans = 1 if purpose.delta is None else 0
 
     def compile(self, steps: tuple[Step, ...]) -> Compiled:
         self._open()
@@ -95,7 +96,7 @@ class _Writer:
         self._emit()
         parameters = ["D", "out", "sign", "err", *self.containers.values()]
         parameters += [*self.constants.values(), *self.functions.values()]
-        spends = self.scans > 1
+        spends = self.scans > self.free_scans
         if spends:
             parameters.append("spend")
         text = [f"def f({', '.join(parameters)}):", " get = out.get" if self.purpose.mode is Mode.COUNT else " pass"]
@@ -234,10 +235,10 @@ class _Writer:
         self._take(row, args, [column for column in range(len(args)) if column not in taken])
 
     def _scan(self) -> None:
-        """The second scan of a whole rule makes a cross product, which can be of any size: it runs on a budget."""
-        if self.purpose.mode is Mode.COUNT and self.purpose.delta is None:
+        """A scan inside another loop makes a cross product, which can be of any size: it runs on a budget."""
+        if self.purpose.mode is Mode.COUNT:
             self.scans += 1
-            if self.scans > 1:
+            if self.scans > self.free_scans:
                 self._line("spend(out)")
 
     def _call(self, position: int, item: Call) -> None:

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Final
 
+from congressd.engine.budget import RuleTooLargeError
 from congressd.engine.explain import Derivation, explain
 from congressd.engine.failures import Failures, RuleFailures
 from congressd.engine.live import Published, Relation
@@ -25,6 +26,7 @@ from congressd.engine.storage import Storage
 from congressd.engine.theory import ActionTheory, unbound
 from congressd.language.core import Atom, Rule, Table, Variable
 from congressd.model.clock import Clock, SystemClock
+from congressd.model.errors import CongressError
 from congressd.model.tables import TableChange, TableSchema
 from congressd.model.values import Row
 
@@ -50,6 +52,7 @@ class Engine:
         self._schemas: dict[str, dict[str, TableSchema]] = {}
         self._watchers: dict[Table, list[Callback]] = {}
         self._queried: dict[Table, float] = {}
+        self._suspended: dict[Rule, str] = {}
         self._asked: dict[Rule, Table] = {}
         self._asked_number = 0
         self._live.relations[NOW] = Relation(Storage({(self._now(),): 1}))
@@ -64,7 +67,8 @@ class Engine:
         """
         with self._write:
             add = [rule for rule in add if not unbound(rule)]
-            remove = [rule for rule in remove if not unbound(rule)]
+            resting = [rule for rule in remove if rule in self._suspended]
+            remove = [rule for rule in remove if not unbound(rule) and rule not in self._suspended]
             self._rules_change = True
 
             def undo() -> None:
@@ -77,6 +81,8 @@ class Engine:
                     self._recover(undo if self._live.rules_changed else None)
                     raise
                 self._commit(propagation, undo)
+                for rule in resting:
+                    del self._suspended[rule]
                 if remove:
                     for rule in remove:
                         self._failures.forget(rule)
@@ -132,7 +138,7 @@ class Engine:
                 if removed or added:
                     changes[table] = (removed, added)
             if changes:
-                self._commit(self._live.change_rows(changes))
+                self._change_rows(changes)
 
     def replace(self, source: str, tables: Mapping[str, Iterable[Row]]) -> None:
         """Make the source's tables hold exactly these rows, by difference; a table that is not named is emptied."""
@@ -156,13 +162,18 @@ class Engine:
             before = list(self._live.rows(NOW))
             after = (self._now(),)
             if before != [after]:
-                self._commit(self._live.change_rows({NOW: (before, [after])}))
+                self._change_rows({NOW: (before, [after])})
 
     # -- queries -------------------------------------------------------------------------------------------------
 
     def query(self, atom: Atom) -> list[Row]:
-        """The rows of a table that match an atom, in no particular order; none if nothing defines the table."""
+        """The rows of a table that match an atom, in no particular order; none if nothing defines the table.
+
+        Raises CongressError "rule_too_large" for a table that a suspended rule, or one stopped now, takes part in.
+        """
         table = atom.table
+        if self._suspended:
+            self._refuse_incomplete(table)
         pattern = Pattern.of(atom)
         live = self._live
         relation = live.relations.get(table)
@@ -292,6 +303,11 @@ class Engine:
                 "readers": sum(map(len, program.readers.values())),
             }
 
+    def suspended(self) -> dict[Rule, str]:
+        """Rules that derive nothing, since what they would derive was too large when rows came, and why."""
+        with self._write:
+            return dict(self._suspended)
+
     # -- parts -------------------------------------------------------------------------------------------------
 
     def _now(self) -> str:
@@ -318,6 +334,13 @@ class Engine:
         self._live.recompute()
         self._live.commit()
 
+    def _refuse_incomplete(self, table: Table) -> None:
+        with self._write:
+            beneath = {table, *self._live.program.closure([table])}
+            for rule, why in self._suspended.items():
+                if rule.head.table in beneath:
+                    raise CongressError("rule_too_large", f"{table} cannot be told: {why}")
+
     def _replace(self, source: str, tables: Mapping[str, Iterable[Row]]) -> None:
         changes: dict[Table, tuple[Iterable[Row], Iterable[Row]]] = {}
         for name, rows in tables.items():
@@ -330,7 +353,18 @@ class Engine:
             if removed or added:
                 changes[table] = (removed, added)
         if changes:
-            self._commit(self._live.change_rows(changes))
+            self._change_rows(changes)
+
+    def _change_rows(self, changes: Mapping[Table, tuple[Iterable[Row], Iterable[Row]]]) -> None:
+        """Rows are facts and must be taken: a rule that they would blow up is suspended instead."""
+        while True:
+            try:
+                self._commit(self._live.change_rows(changes))
+                return
+            except RuleTooLargeError as error:
+                self.change_rules(remove=[error.rule])
+                if error.rule.head.table.modal != "query":
+                    self._suspended[error.rule] = error.detail
 
     def _expect(self, table: Table, rows: Iterable[Row]) -> None:
         """Refuse rows of another length than the table's. Raises ValueError."""

@@ -236,7 +236,7 @@ class Runner:
         if self._layout != self._live.layout:
             self._resolve()
         if self._spends:
-            return self._function(given, out, sign, *self._args, Budget(str(self._node.origin)).spend)
+            return self._function(given, out, sign, *self._args, Budget(self._node.origin).spend)
         return self._function(given, out, sign, *self._args)
 
     def _resolve(self) -> None:

@@ -309,3 +309,22 @@ def test_a_rule_that_is_not_there_cannot_go_and_nothing_else_happens(engine: Eng
     with pytest.raises(KeyError):
         engine.change_rules([fact("p", 1)], [REACH_HOSTS, fact("p", 2)])
     assert engine.stats() == before
+
+
+@pytest.mark.usefixtures("_small_budget")
+def test_rows_that_blow_a_rule_up_are_taken_and_the_rule_is_suspended(engine: Engine) -> None:
+    product = rule(atom("p", "x", "y"), lit("s:a", "x"), lit("s:b", "y"))
+    above = rule(atom("q", "x"), lit("p", "x", "_1"))
+    fine = rule(atom("r", "x"), lit("s:a", "x"))
+    engine.change_rules([product, above, fine])
+    for name in ("p", "q", "r"):
+        engine.watch(table(name), lambda added, removed: None)
+    engine.apply("s", {"a": change(*((i,) for i in range(300))), "b": change(*((i,) for i in range(300)))})
+    assert len(rows(engine, "r", 1)) == 300
+    assert list(engine.suspended()) == [product]
+    for name, arity in (("p", 2), ("q", 1)):
+        with pytest.raises(CongressError, match=r"cannot be told.*more than 10,000 rows"):
+            rows(engine, name, arity)
+    engine.change_rules(remove=[product])
+    assert rows(engine, "q", 1) == []
+    assert engine.suspended() == {}
