@@ -1,4 +1,4 @@
-"""A private Galera cluster of two MariaDB servers, both of which may be written to."""
+"""A private Galera cluster of two or three MariaDB servers, all of which may be written to."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ import os
 import shutil
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,10 +21,19 @@ USER = "mysql"  #: rsync, which brings a joiner its data, does not do so for roo
 
 @dataclass(frozen=True, slots=True)
 class Galera:
-    """Two nodes of one cluster."""
+    """The nodes of one cluster. Any of them may be killed, and started again while most others run."""
 
-    one: MariaDB
-    two: MariaDB
+    nodes: tuple[MariaDB, ...]
+
+    @property
+    def one(self) -> MariaDB:
+        """The node that the cluster began with."""
+        return self.nodes[0]
+
+    @property
+    def two(self) -> MariaDB:
+        """A node that joined."""
+        return self.nodes[1]
 
     def status(self, node: MariaDB, name: str) -> str:
         """A status variable of a node, such as ``wsrep_cluster_status``."""
@@ -43,42 +53,61 @@ class Galera:
 
 @pytest.fixture(scope="module")
 def galera() -> Iterator[Galera]:
-    """The cluster, for all tests of one file."""
+    """A cluster of two, for all tests of one file."""
+    with galera_cluster(2) as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def galera_of_three() -> Iterator[Galera]:
+    """A cluster of three, of which any one may be killed."""
+    with galera_cluster(3) as made:
+        yield made
+
+
+@contextmanager
+def galera_cluster(size: int) -> Iterator[Galera]:
+    """A cluster of so many nodes, in a folder of its own."""
     if not PROVIDER.exists():
         pytest.fail("Galera is not installed; as root: apt-get install mariadb-server galera-4")
     folder = Path(tempfile.mkdtemp(prefix="galera-"))
     folder.chmod(0o755)  # its path stays short (sockets), and open to the user that the servers run as
+    nodes = tuple(MariaDB(folder / f"n{number}", user=USER) for number in range(size))
     try:
-        yield from _cluster(folder)
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
-
-
-def _cluster(folder: Path) -> Iterator[Galera]:
-    nodes = [MariaDB(folder / name, user=USER) for name in ("one", "two")]
-    for node in nodes:
-        node.folder.mkdir()
-        if os.getuid() == 0:
-            shutil.chown(node.folder, USER, USER)
-    try:
-        nodes[0].create()
-        nodes[0].stop()
-        first_port = free_port()
-        nodes[0].options = _options("one", first_port, "")
-        nodes[0].start()
-        cluster = Galera(*nodes)
-        cluster.wait(nodes[0], "wsrep_ready", "ON")
-        (nodes[1].folder / "data").mkdir()
-        if os.getuid() == 0:
-            shutil.chown(nodes[1].folder / "data", USER, USER)
-        nodes[1].options = _options("two", free_port(), f"127.0.0.1:{first_port}")
-        nodes[1].start()
-        cluster.wait(nodes[1], "wsrep_ready", "ON")
-        cluster.wait(nodes[0], "wsrep_cluster_size", "2")
-        yield cluster
+        yield _form(nodes)
     finally:
         for node in reversed(nodes):
             node.stop()
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _form(nodes: Sequence[MariaDB]) -> Galera:
+    cluster = Galera(tuple(nodes))
+    for node in nodes:
+        node.folder.mkdir()
+        _give(node.folder)
+    cluster.one.create()
+    cluster.one.stop()
+    ports = [free_port() for _ in nodes]
+    peers = ",".join(f"127.0.0.1:{port}" for port in ports)
+    cluster.one.options = _options(cluster.one.folder.name, ports[0], "")
+    cluster.one.start()
+    cluster.wait(cluster.one, "wsrep_ready", "ON")
+    for node, port in zip(nodes[1:], ports[1:], strict=True):
+        (node.folder / "data").mkdir()
+        _give(node.folder / "data")
+        node.options = _options(node.folder.name, port, peers)
+        node.start()
+        cluster.wait(node, "wsrep_ready", "ON")
+    cluster.wait(cluster.one, "wsrep_cluster_size", str(len(nodes)))
+    # Whoever starts again joins the others; only the very first start made a cluster of its own.
+    cluster.one.options = _options(cluster.one.folder.name, ports[0], peers)
+    return cluster
+
+
+def _give(folder: Path) -> None:
+    if os.getuid() == 0:
+        shutil.chown(folder, USER, USER)
 
 
 def _options(name: str, port: int, peers: str) -> tuple[str, ...]:
