@@ -35,9 +35,14 @@ def _ansible(*arguments: str, directory: Path) -> subprocess.CompletedProcess[st
 
 def _checks(directory: Path, variables: dict[str, object]) -> subprocess.CompletedProcess[str]:
     """The first play of site.yml, which changes nothing, with this machine as all three hosts of the example."""
-    facts = {"distribution": "Debian", "distribution_major_version": "12", "service_mgr": "systemd"}
-    hosts = {name: {"ansible_connection": "local", "cluster_address": "127.0.0.1"} for name in ("ctl1", "ctl2", "ctl3")}
-    inventory = {"congressd": {"hosts": hosts, "vars": variables}}
+    facts = {
+        "distribution": "Debian",
+        "distribution_major_version": "12",
+        "distribution_version": "12",
+        "service_mgr": "systemd",
+    }
+    here = {"ansible_connection": "local", "cluster_address": "127.0.0.1"}
+    inventory = {"congressd": {"hosts": {name: {**here, **variables} for name in ("ctl1", "ctl2", "ctl3")}}}
     (directory / "hosts.yml").write_text(yaml.safe_dump(inventory), encoding="utf-8")
     play = [
         {
