@@ -22,6 +22,7 @@ from congressd.config.options import Settings
 from congressd.daemon.start import identify
 from congressd.model.errors import CongressError
 from congressd.store import keys, migrate
+from congressd.store.check import check
 from congressd.store.database import Database
 
 _instance = click.option(
@@ -124,14 +125,16 @@ def db_downgrade(revision: str, data_dir: Path | None, config: Path | None) -> N
 @data_dir_option
 @config_option
 def db_check(data_dir: Path | None, config: Path | None) -> None:
-    """Say whether the database has the schema of this version; exit code 1 if not."""
+    """Say whether the database is whole: its schema, its log, its pushes, its key. Exit code 1 if not."""
+    from congressd.daemon import wiring  # brings the whole node along, which other commands need not wait for
+
     database = _database(config, data_dir)
-    current, newest = migrate.current(database), migrate.newest()
-    if current != newest:
-        raise StartError(
-            f"{database.name} is at {current or 'base'}, this version needs {newest}; run `congressd db upgrade`"
-        )
-    click.echo(f"{database.name} is at {current}, as this version needs it")
+    settings = read_settings(config, data_dir)
+    file = wiring.key_file(settings.default.encryption_key_path or settings.default.data_dir or "")
+    findings = check(database, keys.load(file, create=False) if file.is_file() else None)
+    if findings:
+        raise StartError(f"{database.name}: " + "; ".join(finding.detail for finding in findings))
+    click.echo(f"{database.name} is at {migrate.current(database)}, as this version needs it, and whole")
 
 
 @db.command("key")

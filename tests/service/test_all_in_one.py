@@ -4,6 +4,7 @@ import os
 import re
 import signal
 import socket
+import sqlite3
 import subprocess
 import time
 from collections.abc import Iterator
@@ -290,6 +291,11 @@ def test_the_database_goes_up_and_down_by_command(tmp_path: Path) -> None:
     assert "run `congressd db upgrade`" in printed
     assert db("upgrade")[0] == 0
     assert db("check")[0] == 0
+    with sqlite3.connect(tmp_path / "congressd.db") as connection:
+        connection.execute("update revision_counter set revision = revision + 1")
+    code, printed = db("check")
+    assert code == 1
+    assert "the log should hold" in printed
     assert db("downgrade", "base")[0] == 0
     assert db("check")[0] == 1
 
