@@ -28,7 +28,8 @@ class HttpCall:
 class Target:
     """``calls`` in the order in which they came. A path ``/status/503`` answers 503, ``/hang`` does not answer."""
 
-    def __init__(self) -> None:
+    def __init__(self, delay: float = 0.0) -> None:
+        """``delay``: seconds that each answer takes."""
         self.calls: list[HttpCall] = []
         self.changed = threading.Condition()
         self.release = threading.Event()  # lets hanging calls end
@@ -38,6 +39,8 @@ class Target:
             def answer(self) -> None:
                 body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
                 target.note(HttpCall(self.command, self.path, body, dict(self.headers.items()), time.monotonic()))
+                if delay:
+                    time.sleep(delay)  # the time that the world needs
                 if self.path.startswith("/hang"):
                     target.release.wait(60)
                 status = int(self.path.split("/")[2]) if self.path.startswith("/status/") else 200
