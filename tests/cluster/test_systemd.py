@@ -45,13 +45,13 @@ def test_a_unit_says_when_it_is_ready_and_is_watched(unit: Path) -> None:
     service = _service(unit)
     assert service["Type"] == "notify"
     assert service["NotifyAccess"] == ("all" if unit.name.startswith("congress-pe") else "main")
-    assert int(service["WatchdogSec"]) <= 10
+    assert int(service["WatchdogSec"]) <= (30 if unit.name.startswith("congress-pe") else 10)
     assert service["Restart"] == "no"
     assert "tell-pacemaker" in service["ExecStopPost"]
 
 
 def test_all_units_have_the_same_limits() -> None:
-    own = {"ExecStart", "ExecStopPost", "SyslogIdentifier", "LogExtraFields", "NotifyAccess"}
+    own = {"ExecStart", "ExecStopPost", "SyslogIdentifier", "LogExtraFields", "NotifyAccess", "WatchdogSec"}
     limits = [{name: value for name, value in _service(unit).items() if name not in own} for unit in UNITS]
     assert limits[0] == limits[1] == limits[2]
 

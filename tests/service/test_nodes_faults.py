@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from congressd.store import epochs, policies, pushes
+from congressd.store import epochs, keys, policies, pushes
 from congressd.store.changes import RuleCreated
 from congressd.store.database import Database
 from congressd.store.pushfold import Upsert
@@ -366,6 +366,33 @@ def test_nothing_accepted_is_lost_when_the_database_dies(
     same = [node.rows(f"{pushed}_policy", "seen") for node in nodes]
     assert same[0] == same[1] == same[2]
     assert active[0].ask()["database"] is True
+
+
+def test_nodes_that_start_without_their_database_wait_for_it(
+    cluster: Cluster, nodes: list[PolicyNode], active: tuple[Daemon, Daemon], mariadb: MariaDB
+) -> None:
+    """Also their key is checked only then: one that is wrong ends the node, whenever that shows."""
+    key = cluster.directory / "late.key"
+    keys.load(key, create=True)
+    policy, wrong, source = cluster.pe(6), cluster.pe(7, DEFAULT={"encryption_key_path": key}), cluster.dsd(6)
+    mariadb.kill()
+    try:
+        for node in (policy, wrong, source):
+            node.start()
+        for node in (policy, wrong, source):
+            wait_for(lambda node=node: node.alive and node.state() == "starting", "the node says that it starts")  # type: ignore[misc]
+            wait_for(lambda node=node: node.ask()["database"] is False, "and that the database is away")  # type: ignore[misc]
+        assert policy.call("GET", "/readyz").status == 503
+    finally:
+        mariadb.start()
+    policy.wait_ready()
+    source.wait_until("standby")  # another one is active
+    assert wrong.process is not None
+    assert wrong.process.wait(60) == 3
+    assert f"no key of {key} opens a secret of the database" in wrong.log.read_text()
+    assert (policy.end(), source.end()) == (0, 0)
+    for node in (*active, *nodes):
+        wait_for(lambda node=node: node.ask()["database"], "all others are back")  # type: ignore[misc]
 
 
 def test_pushes_are_accepted_without_a_datasource_node_and_published_when_there_is_one(
