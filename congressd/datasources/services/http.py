@@ -97,7 +97,7 @@ def send(settings: ServiceSettings, outgoing: Outgoing, request: ActionRequest) 
                 connection.sock.settimeout(request.seconds)
             answer = connection.getresponse()
             text = answer.read(KEPT_ANSWER).decode("utf-8", "replace")
-        except ValueError as error:  # what cannot stand in a request was never sent
+        except (ValueError, http.client.InvalidURL) as error:  # what cannot stand in a request was never sent
             raise ActionError(f"the request cannot be sent: {error}") from None
         except (OSError, http.client.HTTPException) as error:
             why = str(error) or type(error).__name__

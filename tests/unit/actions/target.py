@@ -59,6 +59,9 @@ class Target:
             request_queue_size = 512
             daemon_threads = True
 
+            def handle_error(self, *_: object) -> None:
+                """A client that has gone is no failure of the target."""
+
         self._server = Server(("127.0.0.1", 0), Handler)
         self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True)
