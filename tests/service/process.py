@@ -62,6 +62,11 @@ class ServiceProcess:
         """What the process has printed so far, in all its lives."""
         return self._log.read_text(encoding="utf-8") if self._log.exists() else ""
 
+    @property
+    def process_id(self) -> int | None:
+        """The id of the process that was started last."""
+        return None if self._process is None else self._process.pid
+
     def start(self) -> None:
         """Start, and wait until the service may take calls."""
         with self._log.open("ab") as log:

@@ -6,7 +6,7 @@ Also what is asked of them in the end: that all hold the same, and what that is.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from functools import partial
 from pathlib import Path
 from typing import Any, Final
@@ -118,6 +118,26 @@ class Stage:
 
     def settle(self, seconds: float = 60.0) -> None:
         """Wait until every node is well again and all have the same; fails if that does not come by itself."""
+        try:
+            self._settle(seconds)
+        except AssertionError as error:
+            raise AssertionError(f"{error}\n{self.report()}") from error
+
+    def report(self) -> str:
+        """What every process says of itself, and said last."""
+        lines = []
+        for node in (*self.pes, *self.dsds):
+            try:
+                said = str(node.ask(seconds=2.0))
+            except OSError as error:
+                said = str(error)
+            lines += [f"{node.role}-{node.instance}: {said}", node.log.read_text(errors="replace")[-3000:]]
+        for pe in self.pes:
+            with suppress(OSError):
+                lines.append(f"pe-{pe.instance}: {pe.call('GET', '/readyz').body}")
+        return "\n".join(lines)
+
+    def _settle(self, seconds: float) -> None:
         for node in self.pes:
             node.wait_ready(seconds)
         wait_for(lambda: len(self.active()) == 1, "exactly one active datasource node", seconds)
