@@ -219,7 +219,10 @@ class Queries:
         return self._result(jsontext.dumps(document), sources)
 
     def errors(self, rule_id: str) -> dict[str, Any]:
-        """On how many rows builtins of a rule failed, and why, for the last few."""
+        """On how many rows builtins of a rule failed, and why, for the last few; and why it is suspended, if it is."""
+        for rule, why in self._holder.engine.suspended().items():
+            if rule.id == rule_id:
+                return {"count": 0, "last": [], "suspended": why}
         for failures in self._holder.engine.errors():
             if failures.rule.id == rule_id:
                 return {"count": failures.count, "last": [str(failure) for failure in failures.last]}

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from congressd.engine import budget
 from tests.unit.rig import Rig
 
 
@@ -226,3 +227,19 @@ def test_the_age_of_rows_bounds_a_simulation_too(rig: Rig) -> None:
     path = "/v1/policies/alice?action=simulate&max_staleness="
     assert rig.post(f"{path}60", body)["result"] == ['p(3, "caf\u00e9")']
     assert "max_staleness" in rig.post(f"{path}-1", body, 400)["error"]["message"]
+
+
+def test_a_rule_that_rows_blow_up_is_suspended_and_says_so(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(budget, "MOST_ROWS", 1_000)
+    rig.push_source("wide", {"a": ["x"], "b": ["y"]})
+    rig.policy("product", "all(x, y) :- wide:a(x), wide:b(y)", "some(x) :- wide:a(x)")
+    assert rig.rows("product", "all") == []
+    rig.push("wide", "a", [[number] for number in range(100)])
+    rig.push("wide", "b", [[number] for number in range(100)])
+    assert len(rig.rows("product", "some")) == 100
+    refused = rig.get("/v1/policies/product/tables/all/rows", 400)["error"]
+    assert refused["error_code"] == 1109
+    assert "share no variable" in refused["message"]
+    [first, _] = rig.get("/v1/policies/product/rules")["results"]
+    status = rig.get(f"/v1/policies/product/rules/{first['id']}/status")
+    assert "more than 1,000 rows" in status["errors"]["suspended"]
