@@ -51,14 +51,18 @@ def wait_until(condition: Callable[[], bool], what: str, seconds: float, pause: 
         time.sleep(pause)
 
 
-def call(method: str, path: str, body: Any = None, timeout: float = 10.0, url: str = API) -> Any:
+def token() -> str:
+    """The administrator's token, as the playbook made it."""
+    return (DIRECTORY / "inventory" / "secrets" / "api_token_admin").read_text(encoding="ascii").strip()
+
+
+def call(method: str, path: str, body: Any = None, timeout: float = 10.0) -> Any:
     """One call of the API with the administrator's token; the JSON of its answer."""
-    token = (DIRECTORY / "inventory" / "secrets" / "api_token_admin").read_text(encoding="ascii").strip()
     request = urllib.request.Request(
-        f"{url}{path}",
+        f"{API}{path}",
         method=method,
         data=None if body is None else json.dumps(body).encode(),
-        headers={"Authorization": f"Bearer {token}", "Content-Type": "application/json"},
+        headers={"Authorization": f"Bearer {token()}", "Content-Type": "application/json"},
     )
     with urllib.request.urlopen(request, timeout=timeout) as answer:
         text = answer.read()

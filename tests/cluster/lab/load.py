@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from tests.cluster.lab.lab import ClusterError, call
 
-SOURCE, POLICY = "lab", "lab"
+SOURCE, POLICY = "lab", "faults"
 MOST = 200_000  # calls in one life of a load
 
 
@@ -30,8 +30,8 @@ def prepare() -> None:
         call("POST", "/v1/data-sources", {"name": SOURCE, "driver": "push", "config": config})
     policies = {policy["name"] for policy in call("GET", "/v1/policies")["results"]}
     if POLICY not in policies:
-        call("POST", "/v1/policies", {"name": POLICY})
-        call("POST", f"/v1/policies/{POLICY}/rules", {"rule": f"seen(x) :- {SOURCE}:beat(x)"})
+        # In one call: the next one may go to a node that does not know the policy yet.
+        call("POST", "/v1/policies", {"name": POLICY, "rules": [{"rule": f"seen(x) :- {SOURCE}:beat(x)"}]})
 
 
 class Load:
