@@ -63,8 +63,8 @@ def mariadb(folder: Path) -> Iterator[str]:
 def processes(folder: Path, url: str) -> Iterator[Api]:
     """Two nodes as processes, over RabbitMQ."""
     with ExitStack() as stack:
-        broker = RabbitServer(folder / "rabbit")
         (folder / "rabbit").mkdir()
+        broker = RabbitServer(folder / "rabbit")
         broker.start()
         stack.callback(broker.stop)
         options: dict[str, dict[str, object]] = {
