@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import http.client
 import json
+import os
 import signal
 import tempfile
 import time
@@ -231,7 +232,8 @@ def main() -> None:
         line("told -> first batch shown by every node", taken),
         line("process of a killed datasource node started -> active", again),
     ]
-    print(f"{machine()}; three policy engine nodes, two datasource nodes, MariaDB, RabbitMQ\n")
+    load = ", ".join(f"{each:.1f}" for each in os.getloadavg())
+    print(f"{machine()}; {os.cpu_count()} cores, load average {load} (the cluster itself makes about 2)\n")
     print(table(["what", "p50", "p90", "p99", "times"], lines))
 
 
