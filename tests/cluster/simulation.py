@@ -124,6 +124,14 @@ class Simulator:
         tree.write(path)
 
     @staticmethod
+    def unscore(path: Path, node: str) -> None:
+        """Take the promotion score of ``node`` away, as is done when its daemon ends by itself."""
+        tree = ElementTree.parse(path)
+        state = next(state for state in tree.iter("node_state") if state.get("uname") == node)
+        state[:] = [child for child in state if child.tag != "transient_attributes"]
+        tree.write(path)
+
+    @staticmethod
     def standby(path: Path, node: str) -> None:
         """Put ``node`` into standby."""
         tree = ElementTree.parse(path)

@@ -23,6 +23,8 @@ def test_scenario(scenario: dict[str, Any], tmp_path: Path) -> None:
     cib = simulator.running(**scenario.get("cluster", {}))
     for injected in scenario.get("before", []):
         cib = simulator.after(cib, *injected)
+    if "unscored" in scenario:
+        simulator.unscore(cib, scenario["unscored"])
     if "standby" in scenario:
         simulator.standby(cib, scenario["standby"])
     for resource, node in scenario.get("cannot_start", {}).items():
