@@ -132,7 +132,7 @@ class Desk:
     def _problem(self, rule: WantedRule) -> str | None:
         """Why the rows of a rule cannot be acted on now."""
         if not rule.spec.runs:
-            return "the rule waits for the schema of a data source"
+            return "the rule, or one below it, waits for the schema of a data source or is suspended"
         if rule.stamp.revision < self._floor:
             return f"the leader has policy revision {rule.stamp.revision}, but {self._floor} is wanted"
         for source, position in rule.stamp.sources.items():

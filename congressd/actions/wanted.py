@@ -26,7 +26,7 @@ CLOCK = "builtin:now"
 class RuleSpec:
     """One execute rule: where it stands, whom it asks to do what, and which tables of which sources it rests on.
 
-    ``base`` is the number of rows of the largest of those tables; ``runs`` is false while the rule waits for a schema.
+    ``base`` is the number of rows of the largest of those tables; ``runs``: neither it nor a rule below it waits.
     """
 
     id: str

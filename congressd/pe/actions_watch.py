@@ -68,6 +68,7 @@ class ActionWatch:
         self._stops: dict[core.Table, Callable[[], None]] = {}
         self._buffer: dict[core.Table, dict[Row, bool]] = {}  # rows that came or went in this step
         self._image: Image | None = None
+        self._suspended: frozenset[str] = frozenset()  # ids of rules that the engine has stopped
         self._lock = threading.Lock()  # for what follows
         self._rules: dict[str, _Watched] = {}
         self._changed: dict[str, dict[Row, bool]] = {}  # since the last `take`
@@ -94,13 +95,14 @@ class ActionWatch:
             return
         buffer, self._buffer = self._buffer, {}
         stop: list[core.Table] = []
+        suspended = frozenset(rule.id for rule in self._engine.suspended())
         with self._lock:
             epochs = _epochs(self._held) != _epochs(held)
             self._revision, self._held = revision, held
             if any(rule.rests.clock for rule in self._rules.values()):
                 self._clock = self._time()
-            if image is not self._image:
-                self._image = image
+            if image is not self._image or suspended != self._suspended:
+                self._image, self._suspended = image, suspended
                 stop = self._follow(image)
             by_table = {rule.table: rule_id for rule_id, rule in self._rules.items()} if buffer else {}
             for table, rows in buffer.items():
@@ -135,7 +137,7 @@ class ActionWatch:
             self._respecified.discard(rule_id)
             self._gone.add(rule_id)
         for rule_id, rule in wanted.items():
-            rests = rests_of(image, rule)
+            rests = rests_of(image, rule, self._suspended)
             spec = _spec(rule, rests)
             known = self._rules.get(rule_id)
             table = own_table(core.Rule(core.Atom(rule.form.head, ()), id=rule_id))

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
+from congressd.engine import budget
 from tests.unit.actions.support import PAUSE, add, bad, listed, wait_states
 from tests.unit.actions.world import World
 from tests.unit.rig import Rig, wait_until
@@ -93,3 +96,22 @@ def test_h13_a_datasource_node_that_starts_repeats_nothing(rig: Rig, world: type
     bad(rig, "a", "b")
     wait_states(rig, *["succeeded"] * 4)
     assert sorted(world.done()) == [(action, (row,)) for action in ("pause", "set") for row in "ab"]
+
+
+def test_nothing_is_done_because_a_rule_below_was_suspended(
+    rig: Rig, world: type[World], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A rule that grew too large derives nothing, which must not be taken for the truth."""
+    monkeypatch.setattr(budget, "MOST_ROWS", 100)
+    rig.push("inv", "ok", [[each] for each in range(5)])
+    rig.policy("guard", "wide(x, y) :- inv:bad(x), inv:ok(y)", "fine(x) :- wide(x, _)")
+    add(rig, "execute[world:destroy(x)] :- inv:bad(x), not guard:fine(x)")
+    bad(rig, *range(3))
+    wait_until(lambda: not rig.get("/v1/system/actions")["blocked"])
+    rig.push("inv", "ok", [[each] for each in range(20_000)])
+    wait_until(lambda: rig.node.engine.suspended())
+    (blocked,) = wait_until(lambda: rig.get("/v1/system/actions")["blocked"])
+    assert "is suspended" in blocked["reason"]
+    add(rig, PAUSE)
+    wait_states(rig, *["succeeded"] * 3)
+    assert {action for action, _ in world.done()} == {"pause"}
