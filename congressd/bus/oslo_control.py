@@ -33,6 +33,7 @@ with warnings.catch_warnings():
     import oslo_messaging
     from oslo_concurrency import lockutils
     from oslo_messaging import opts as oslo_opts
+    from oslo_messaging._drivers import amqpdriver
 
 from congressd.bus.control import LONGEST_CALL, Method, NoticeHandler, Registration, hear, run_method
 from congressd.bus.oslo_doctor import Doctor
@@ -59,6 +60,17 @@ _RABBIT: Final[Mapping[str, object]] = {
     "kombu_reconnect_splay": 1.0,
     "kombu_missing_consumer_retry_timeout": 5,
 }
+
+
+def _generation() -> tuple[int, int]:
+    """This process: its id, and when it was started in ticks of the kernel."""
+    fields = Path("/proc/self/stat").read_text(encoding="ascii", errors="replace").rpartition(")")[2].split()
+    return os.getpid(), int(fields[19])
+
+
+# oslo.messaging counts a node's queues for each process group, and fails for ever once the leader of the group has
+# ended: a script that started us, say. Here each node's name belongs to one process.
+amqpdriver.QManager._service_identity = staticmethod(_generation)
 
 
 def oslo_url(urls: tuple[str, ...]) -> str:
@@ -198,7 +210,7 @@ class OsloControl:
         future = self._callers.submit(invoke)
         try:
             answer = _decode(future.result(seconds))
-        except (FutureTimeoutError, CancelledError, oslo_messaging.MessagingException, DecodeError) as error:
+        except (Exception, CancelledError) as error:  # oslo.messaging has no root of its errors
             future.cancel()
             _LOG.info("a call was not answered target=%s method=%s error=%r", target, method, error)
             raise CongressError("unavailable", f"{target!r} did not answer {method!r} within {seconds:g} s") from None

@@ -215,3 +215,5 @@ class Streams:
                 # Nobody answers: asking for the others would only wait. The receivers say again what they need.
                 with self._lock:
                     self._asks.clear()
+        except Exception:  # nobody else asks: this thread must not end
+            LOG.exception("source=%s reason=%s: asking for a snapshot failed", ask.source, ask.reason.value)

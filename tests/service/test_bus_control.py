@@ -169,3 +169,32 @@ def test_only_quorum_queues_are_declared(make: Make, target: str, rabbitmq: Rabb
     answered(make(), target, "who")
     kinds = {line.split("\t")[1] for line in rabbitmq.control("list_queues", "name", "type").splitlines()[1:]}
     assert kinds == {"quorum"}
+
+
+#: Calls once from a process whose group has lost its leader, as after a start by a script that has ended.
+ORPHAN = """
+import os, sys, time
+if os.fork():
+    os._exit(0)
+while os.path.exists(f"/proc/{os.getpgrp()}/stat"):
+    time.sleep(0.01)
+from pathlib import Path
+from congressd.bus.oslo_control import OsloControl
+url, directory, target = sys.argv[1:]
+control = OsloControl((url,), "orphan", Path(directory))
+control.call(target, "greet", {"name": "you"}, timeout=20)
+os._exit(0)
+"""
+
+
+def test_a_process_whose_group_has_lost_its_leader_can_call(
+    make: Make, target: str, rabbitmq: RabbitServer, tmp_path: Path
+) -> None:
+    greeted: list[str] = []
+    server = make()
+    server.serve(target, {"greet": lambda name: greeted.append(name)})
+    answered(server, target, "greet", {"name": "me"})
+    command = [sys.executable, "-c", ORPHAN, rabbitmq.url, str(tmp_path), target]
+    leader = subprocess.Popen(command, start_new_session=True)
+    assert leader.wait(30) == 0
+    wait_for(lambda: "you" in greeted, "the call of the orphan")
