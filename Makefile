@@ -49,7 +49,7 @@ cluster:         ## a three-node cluster in containers, in a network of its own 
 	@tools/cluster/cluster up
 
 cluster-test: dev ## faults in that cluster, measured and audited; TIMES=10 for the figures of docs/operate.md
-	@ip netns exec congressd-lab $(VENV)/bin/python -m tests.cluster.lab --times $(or $(TIMES),1)
+	@ip netns exec congressd-lab $(VENV)/bin/python -m tests.cluster.lab --times $(or $(TIMES),1) --only '$(ONLY)'
 
 cluster-destroy: ## remove that cluster; KEEP_IMAGE=1 keeps what the next one starts from
 	@tools/cluster/cluster destroy $(if $(KEEP_IMAGE),--keep-image)
