@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from typing import Any
 
@@ -200,7 +201,8 @@ def _find(client: Client, query: dict[str, str | None], limit: int | None) -> li
 
 def _what(item: dict[str, Any]) -> str:
     """The call as the policy language writes it, cut short."""
-    text = f"{item['service']}:{item['action']}({', '.join(map(cell, item['args'] or ()))})"
+    values = (json.dumps(each, ensure_ascii=False) for each in item["args"] or ())
+    text = f"{item['service']}:{item['action']}({', '.join(values)})"
     return text if len(text) <= 80 else f"{text[:77]}..."
 
 
