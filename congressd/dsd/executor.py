@@ -344,6 +344,7 @@ class Executor:
         forgotten = self._around.database.run(prune, COMMIT_TIME)
         if forgotten:
             log.info("epoch=%d forgot %d activations", epoch, forgotten)
+            self._prune_at = now + 1.0  # there may be more
 
     # -- parts -----------------------------------------------------------------------------------------------------
 
