@@ -9,9 +9,12 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterable, Mapping
+from typing import Final
 
 from congressd.model.clock import Clock
 from congressd.pe.token import Position, Token
+
+_MOST_TEXTS: Final = 1_000  #: tokens that are kept as text
 
 
 class Progress:
@@ -22,6 +25,7 @@ class Progress:
         self._changed = threading.Condition()
         self._announced_revision = 0
         self._announced: dict[str, Position] = {}
+        self._texts: dict[frozenset[str], tuple[int, object, str]] = {}
         self._revision = 0
         self._applied: dict[str, Position] = {}
 
@@ -69,6 +73,18 @@ class Progress:
         """The token of an answer that was computed just now and read these sources."""
         announced = self._announced
         return Token(self._announced_revision, {name: announced[name] for name in sources if name in announced})
+
+    def token_text(self, sources: frozenset[str]) -> str:
+        """The same as text; that of the same sources is kept until something is announced."""
+        revision, announced = self._announced_revision, self._announced
+        kept = self._texts.get(sources)
+        if kept is not None and kept[0] == revision and kept[1] is announced:
+            return kept[2]
+        if len(self._texts) >= _MOST_TEXTS:
+            self._texts.clear()
+        text = str(Token(revision, {name: announced[name] for name in sources if name in announced}))
+        self._texts[sources] = (revision, announced, text)
+        return text
 
     def wait(self, wanted: Token, timeout: float) -> tuple[str, ...]:
         """Wait until this node is at ``wanted``; what is missing after ``timeout`` seconds, ``()`` if nothing is."""

@@ -255,7 +255,7 @@ class Queries:
 
     def _result(self, body: bytes, sources: Collection[str]) -> Result:
         """To be called after the answer was computed: the token must not be older than it."""
-        return Result(body, str(self._holder.progress.token(sources)), self._freshener.stale(sources))
+        return Result(body, self._holder.progress.token_text(frozenset(sources)), self._freshener.stale(sources))
 
 
 def _acting(image: Image) -> dict[core.Table, RuleImage]:
