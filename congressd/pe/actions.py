@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import threading
 import time
 from collections.abc import Mapping, Sequence
@@ -12,7 +13,7 @@ from congressd.bus.control import Control
 from congressd.model.actions import State
 from congressd.model.clock import Clock
 from congressd.model.errors import CongressError
-from congressd.model.values import Value, to_value
+from congressd.model.values import Row, Value, to_value
 from congressd.pe.actions_check import Services, find_action
 from congressd.pe.holder import Holder
 from congressd.pe.policyset import Image
@@ -121,7 +122,8 @@ class Actions:
     ) -> ActivationRecord:
         """Ask for an action, once. With a ``key`` the same request again is the same activation.
 
-        Raises CongressError ``execute_error`` for an action that does not exist, ``execute_action_args_syntax``.
+        Raises CongressError ``execute_error`` for an action that does not exist, ``execute_action_args_syntax``, and
+        ``conflict`` for a key that stands for another request.
         """
         image = self._holder.image
         info = find_action(self._services, service, action, _sources(image), "execute_error")
@@ -136,12 +138,20 @@ class Actions:
             raise CongressError("execute_action_args_syntax", problem)
         now = self._clock.now()
         identity = new_id()
-        own = identity if key is None else f"request:{key}"
+        own = identity if key is None else f"request:{hashlib.sha256(key.encode('utf-8', 'replace')).hexdigest()}"
         new = NewActivation(own, own, service, action, values, {}, requested_by=author, id=identity)
         record = self._database.run(lambda session: activations.request(session, new, now))
+        if (record.source, record.action, _row(record.args)) != (service, action, tuple(values)):
+            raise CongressError(
+                "conflict", f"the Idempotency-Key {str(key)[:80]!r} was used for another request; take a new one"
+            )
         self._control.notify("actions", {"ids": [record.id]})
         return record
 
 
 def _sources(image: Image) -> Mapping[str, Any]:
     return {record.name: record for record in image.sources.values()}
+
+
+def _row(args: Sequence[Any]) -> Row:
+    return tuple(map(to_value, args))

@@ -211,6 +211,8 @@ def test_a_request_with_an_idempotency_key_is_one(rig: Rig, world: type[World]) 
     path = "/v1/policies/action?action=execute"
     ids = {rig.call("POST", path, body, 200, {"Idempotency-Key": "k1"})["id"] for _ in range(3)}
     assert len(ids) == 1
+    other = body | {"args": {"positional": ["b"]}}
+    assert "another request" in rig.call("POST", path, other, 409, {"Idempotency-Key": "k1"})["error"]["message"]
     wait_states(rig, "succeeded")
     assert len(world.calls) == 1
 
