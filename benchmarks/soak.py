@@ -81,7 +81,7 @@ def main(minutes: float, number: int) -> None:
             rabbitmq.start()
             with Stage(mariadb.url("soak"), rabbitmq.url, OPTIONS) as stage:
                 sources(stage, number)
-                wait_for(lambda: all(holds(node, number) for node in stage.pes), "all sources on all nodes", 180)
+                wait_for(lambda: all(holds(node, number) for node in stage.pes), "all sources on all nodes", 300)
                 print(
                     f"{machine()}; {number} sources polled every {POLL_TIME:.2f} s for {minutes:g} minutes", flush=True
                 )

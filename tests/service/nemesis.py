@@ -33,6 +33,7 @@ SUPERVISED: Final = {**OPTIONS, "dsd": {**OPTIONS["dsd"], "when_lost": "exit"}}
 CLIENTS: Final = 6
 PAUSE: Final = 0.03  #: seconds between the requests of a client
 MORE: Final = 40  #: operations before a fault, while it lasts and after it
+DURING: Final = 10  #: while a server is away on which writes wait
 
 
 @dataclass
@@ -79,14 +80,14 @@ class World:
 
 def _rabbitmq_killed(world: World) -> None:
     world.rabbitmq.kill()
-    world.more(good=False)
+    world.more(DURING, good=False)
     world.rabbitmq.start()
 
 
 def _mariadb_killed(world: World) -> None:
     assert world.mariadb is not None
     world.mariadb.kill()
-    world.more(good=False)
+    world.more(DURING, good=False)
     world.mariadb.start()
 
 
