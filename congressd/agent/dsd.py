@@ -103,6 +103,8 @@ def _switch(call: Call, method: str, aim: str) -> None:
         raise OcfError(ExitCode.GENERIC, f"the daemon refuses to {call.action}: {error}") from None
     except control.NoAnswerError as error:
         held = supervisor(given).look()
+        if aim == "standby" and held.kind in ("absent", "dead", "zombie"):
+            return  # what does not live is not active; saying more would only delay the promotion of another
         code = ExitCode.NOT_RUNNING if held.kind in ("absent", "dead", "zombie") else ExitCode.GENERIC
         raise OcfError(code, f"cannot {call.action}: {error}") from None
 

@@ -240,6 +240,17 @@ def test_the_promotable_layout(make: MakeRig) -> None:
     assert dsd.call("stop").code == OK
 
 
+def test_a_dead_daemon_is_demoted_already(make: MakeRig) -> None:
+    dsd = make("dsd", layout="promotable")
+    dsd.call("start")
+    dsd.call("promote")
+    pid = dsd.pid()
+    os.kill(pid, signal.SIGKILL)
+    wait_for(lambda: not lives(pid), "the death of the daemon")
+    assert dsd.call("demote") == (OK, "")
+    assert dsd.call("stop").code == OK
+
+
 def test_a_promotion_that_is_refused_fails_with_the_daemons_words(make: MakeRig) -> None:
     dsd = make("dsd", layout="promotable")
     dsd.call("start")
