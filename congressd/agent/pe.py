@@ -16,6 +16,9 @@ def _started(status: Status, waited: float) -> bool:
     return status.state in ("ready", "active", "draining") or (status.state == "starting" and waited > READY_WAIT)
 
 
+#: A batch may keep a PE busy for longer than a DSD ever is.
+MAX_WORK_AGE = "60"
+
 ROLE = actions.Role("pe", "congress-pe@{instance}.service", ("--instance", "{instance}"), policy_engine, _started)
 
 
@@ -52,7 +55,10 @@ AGENT = Agent(
         "order against the datasource node: it must live without it. The monitor asks the daemon for work done; what "
         "works with its database, its bus or a source away is degraded, not failed."
     ),
-    parameters=(settings.INSTANCE, *settings.COMMON),
+    parameters=(
+        settings.INSTANCE,
+        *(row._replace(default=MAX_WORK_AGE) if row.name == "max_work_age" else row for row in settings.COMMON),
+    ),
     actions=(
         Action("start", 60, _start),
         Action("stop", 60, _stop),

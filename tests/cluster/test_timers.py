@@ -40,7 +40,7 @@ def test_the_units_have_the_figures_of_the_table(unit: str) -> None:
     parser = RawConfigParser(strict=False)
     parser.read(ROOT / "systemd" / unit)
     service: Any = parser["Service"]
-    assert int(service["WatchdogSec"]) == TIMERS["unit_watchdog"]
+    assert int(service["WatchdogSec"]) == TIMERS["pe_unit_watchdog" if "-pe" in unit else "unit_watchdog"]
     assert int(service["TimeoutStartSec"]) == TIMERS["unit_start"]
     assert int(service["TimeoutStopSec"]) == TIMERS["unit_stop"]
 
@@ -55,7 +55,8 @@ def test_the_agents_advertise_the_figures_of_the_table(agent: Any) -> None:
     assert actions["monitor", 10].interval == TIMERS["deep_monitor"]
     given = {parameter.name: parameter.default for parameter in agent.parameters}
     assert float(given["control_timeout"]) == TIMERS["control_timeout"]
-    assert float(given["max_work_age"]) == TIMERS["max_work_age"]
+    age = "pe_max_work_age" if agent is pe.AGENT else "max_work_age"
+    assert float(given["max_work_age"]) == TIMERS[age]
 
 
 def test_the_daemons_defaults_are_the_figures_of_the_table() -> None:
