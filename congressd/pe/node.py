@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -21,6 +21,7 @@ from congressd.model.errors import CongressError
 from congressd.pe.actions import Actions
 from congressd.pe.actions_check import KnownServices
 from congressd.pe.actions_report import Reporter
+from congressd.pe.awaited import Awaited
 from congressd.pe.follower import Follower
 from congressd.pe.freshness import Freshener
 from congressd.pe.history import History
@@ -40,7 +41,7 @@ LOG = logging.getLogger(__name__)
 
 TICK: Final = 1.0  #: seconds between ticks of the engine's ``now``
 EXPIRE: Final = 30.0  #: seconds between looks for what nobody asks for any longer
-GRACE: Final = 10.0  #: seconds after which a source without rows no longer keeps the node from being ready
+MOST_ASKED: Final = 50  #: sources after which the datasource node is asked in one tick
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +105,7 @@ class PolicyEngineNode:
         self._complete = False  # the system's policies exist
         self._was_ready = False
         self._draining = False
-        self._started_at = self._clock.monotonic()
+        self._awaited = Awaited(self._clock.monotonic())
         self._stopped = threading.Event()
         self._ticker = threading.Thread(target=self._run, name="pe-ticker", daemon=True)
 
@@ -115,7 +116,7 @@ class PolicyEngineNode:
 
     def start(self) -> None:
         """Start; returns at once, `readiness` tells when the node has what it needs."""
-        self._started_at = self._clock.monotonic()
+        self._awaited = Awaited(self._clock.monotonic())
         self.streams.start()
         self.follower.start()
         self.roll.start()
@@ -150,7 +151,7 @@ class PolicyEngineNode:
         elif not self._complete:
             missing.append("policies: those that always exist are not made yet")
         states = {name: self._state(name) for name in sorted(self.interest.wanted)}
-        late = self._clock.monotonic() - self._started_at >= GRACE
+        late = self._awaited.in_vain(self._clock.monotonic())
         if not self._was_ready and not late:
             missing += [f"source {name}: no rows yet" for name, state in states.items() if state == "waiting"]
         ready = not missing
@@ -162,6 +163,14 @@ class PolicyEngineNode:
             return "held"
         return "down" if source in self._down else "waiting"
 
+    def _look_at(self, waiting: Sequence[str]) -> None:
+        """Note whether first rows still come, and which sources are down; while rows come, nobody is asked."""
+        self._down &= frozenset(waiting)
+        if self._awaited.look(waiting, self._clock.monotonic()):
+            return
+        unknown = [name for name in waiting if name not in self._down]
+        self._down |= frozenset(filter(self.sources.is_down, unknown[:MOST_ASKED]))
+
     def _run(self) -> None:
         """Let time pass for the engine, make the policies that always exist, and see which sources are down."""
         expire_at = self._clock.monotonic() + EXPIRE
@@ -172,7 +181,7 @@ class PolicyEngineNode:
                     self._complete = True
                 self.holder.tick()
                 waiting = [name for name in self.interest.wanted if self.holder.progress.position(name) is None]
-                self._down = frozenset(filter(self.sources.is_down, waiting))
+                self._look_at(waiting)
                 if self._clock.monotonic() >= expire_at:
                     expire_at = self._clock.monotonic() + EXPIRE
                     self.engine.expire()

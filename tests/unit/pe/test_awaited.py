@@ -1,0 +1,24 @@
+"""How long a node waits for first rows."""
+
+from __future__ import annotations
+
+from congressd.pe.awaited import GRACE, Awaited
+
+
+def test_a_node_waits_as_long_as_first_rows_still_come() -> None:
+    awaited = Awaited(0.0)
+    now = 0.0
+    awaited.look(["a", "b", "c", "d"], now)
+    for waiting in (["a", "b", "c"], ["a", "b"], ["a"]):
+        now += GRACE - 1
+        assert awaited.look(waiting, now)
+        assert not awaited.in_vain(now)
+    assert awaited.in_vain(now + GRACE)
+
+
+def test_a_node_does_not_wait_for_ever_where_nothing_comes() -> None:
+    awaited = Awaited(100.0)
+    assert not awaited.look(["a", "b"], 101.0)
+    assert not awaited.look(["a", "b", "c"], 105.0)
+    assert not awaited.in_vain(100.0 + GRACE - 0.1)
+    assert awaited.in_vain(100.0 + GRACE)
