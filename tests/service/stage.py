@@ -77,7 +77,11 @@ class Stage:
             connections = Connections(self.ports)
             prepare(partial(connections.call, 0))
             connections.close()
-            wait_for(lambda: all(node.has_rows(READER, "seen", []) for node in self.pes), "the first rows everywhere")
+            wait_for(
+                lambda: all(node.has_rows(READER, "seen", []) for node in self.pes),
+                "the first rows everywhere",
+                seconds=120,  # a broker that was killed before may have lost a queue, which takes up to 41 s to mend
+            )
         except BaseException:
             self._stack.close()
             raise
