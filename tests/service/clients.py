@@ -26,11 +26,16 @@ MIX: Final[Mapping[str, int]] = {"rows": 5, "facts": 3, "rules": 2, "push": 3, "
 
 
 class Answer(NamedTuple):
-    """Of a request; status 0 if there was none."""
+    """Of a request; status 0 if there was none: then ``body`` says why."""
 
     status: int
     body: Any
     token: Token | None
+
+    @property
+    def why(self) -> str:
+        """What a failure says of itself."""
+        return str(self.body) if self.status == 0 or self.status >= 500 else ""
 
 
 class Connections:
@@ -57,9 +62,9 @@ class Connections:
             token = reply.headers.get("Congress-Revision")
             text = "" if method == "HEAD" else content
             return Answer(reply.status, json.loads(text or b"null"), parse_token(token) if token else None)
-        except (OSError, http.client.HTTPException):
+        except (OSError, http.client.HTTPException) as error:
             self._open.pop(node).close()
-            return Answer(0, None, None)
+            return Answer(0, repr(error), None)
 
     def close(self) -> None:
         """Close all."""
@@ -173,6 +178,7 @@ class Client:
                 answer.status,
                 sent=sent,
                 got=answer.token,
+                why=answer.why,
             )
         )
 
@@ -217,7 +223,17 @@ class Client:
         ended = time.monotonic()
         self._history.add(
             Operation(
-                self.number, table, outcome, began, ended, node, answer.status, seen=seen, sent=sent, got=answer.token
+                self.number,
+                table,
+                outcome,
+                began,
+                ended,
+                node,
+                answer.status,
+                seen=seen,
+                sent=sent,
+                got=answer.token,
+                why=answer.why,
             )
         )
 
@@ -251,6 +267,7 @@ class Client:
                 removed=removed,
                 sent=sent,
                 got=answer.token,
+                why=answer.why,
             )
         )
         return answer

@@ -47,6 +47,7 @@ class Operation:
     seen: frozenset[Element] | None = None
     sent: Token | None = None
     got: Token | None = None
+    why: str = ""  #: what a failure says of itself
 
     def __str__(self) -> str:
         did = "read" if self.seen is not None else f"+{sorted(map(str, self.added))} -{len(self.removed)}"
@@ -153,7 +154,7 @@ def unexpected(operations: Iterable[Operation], final: Iterable[Element]) -> lis
 
 def unanswered(operations: Iterable[Operation]) -> list[str]:
     """Requests that got no answer, or a 5xx."""
-    return [f"{each}, status {each.status}" for each in operations if each.status == 0 or each.status >= 500]
+    return [f"{each}, status {each.status} {each.why}" for each in operations if each.status == 0 or each.status >= 500]
 
 
 def unequal(states: Sequence[object]) -> list[str]:

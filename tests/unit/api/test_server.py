@@ -15,13 +15,20 @@ import pytest
 from tests.unit.rig import wait_until
 
 PROGRAM = """
-import os, sys, threading
+import os, signal, sys, threading
 from congressd.api.server import serve
+
+def dying():
+    yield b"half"
+    os.kill(os.getpid(), signal.SIGKILL)
 
 class Service:
     def app(self, environ, start_response):
         if environ["PATH_INFO"] == "/slow":
             threading.Event().wait(float(environ["QUERY_STRING"]))
+        if environ["PATH_INFO"] == "/die":
+            start_response("200 OK", [("Content-Length", "10")])
+            return dying()
         body = str(os.getpid()).encode()
         start_response("200 OK", [("Content-Length", str(len(body)))])
         return [body]
@@ -127,6 +134,15 @@ def test_a_request_that_does_not_end_is_cut_off(server: Server) -> None:
         slow.sendall(b"GET /slow?600 HTTP/1.1\r\nHost: x\r\n\r\n")
         server.process.send_signal(signal.SIGTERM)
         assert server.process.wait(10) == 0
+
+
+def test_a_process_that_is_killed_in_the_middle_of_an_answer_has_not_begun_it(server: Server) -> None:
+    with server.connect() as connection:
+        connection.sendall(b"GET /die HTTP/1.1\r\nHost: x\r\n\r\n")
+        try:
+            assert connection.recv(1000) == b""
+        except ConnectionResetError:
+            """As good as nothing, too."""
 
 
 def test_a_killed_parent_takes_its_worker_along(server: Server) -> None:
