@@ -22,6 +22,7 @@ pytestmark = pytest.mark.haproxy
 
 CLIENTS = 6
 PAUSE = 0.02
+RELOADS = 20
 READS = {"rows": 5, "facts": 3, "rules": 2, "head": 2}
 
 
@@ -87,8 +88,8 @@ def test_a_rolling_restart_under_load_fails_no_request(stage: Stage, haproxy: HA
 def test_reloads_of_haproxy_under_load_fail_no_request(stage: Stage, haproxy: HAProxy) -> None:
     before = len(stage.history)
     with stage.crowd(CLIENTS, [haproxy.port], pause=PAUSE):
-        for _ in range(3):
-            more(stage, 50)
+        for _ in range(RELOADS):
+            more(stage, 20)
             haproxy.reload()
             haproxy.wait_up(seconds=30)
         more(stage, 50)
