@@ -1,6 +1,6 @@
 """Faults of servers and nodes under load, one after the other: what clients notice of them, and how soon all is well.
 
-python -m benchmarks.faults [ROUNDS [mariadb|galera]]      (20 rounds of every fault unless told otherwise)
+python -m benchmarks.faults [ROUNDS [mariadb|galera|brokers]]      (20 rounds of every fault unless told otherwise)
 
 Three policy engine nodes behind HAProxy, two datasource nodes, six clients that read and write and try nothing twice.
 After every fault it is checked that no accepted write is lost, no answer went back in time, all nodes are equal, and
@@ -18,8 +18,18 @@ from typing import Final
 from benchmarks.measure import Times, human, machine, table
 from tests.service.mariadb import MariaDB
 from tests.service.mariadb_galera import galera_cluster
-from tests.service.nemesis import FAULTS, GALERA_FAULTS, Round, World, strike, world_on_galera, world_on_mariadb
+from tests.service.nemesis import (
+    BROKER_FAULTS,
+    FAULTS,
+    GALERA_FAULTS,
+    Round,
+    World,
+    strike,
+    world_on_galera,
+    world_on_mariadb,
+)
 from tests.service.rabbitmq import RabbitServer
+from tests.service.rabbitmq_cluster import RabbitCluster, rabbitmq_cluster
 
 ROUNDS: Final = 20
 
@@ -37,15 +47,21 @@ def rounds(world: World, faults: Mapping[str, Callable[[World], None]], number: 
                 print("   ", problem, flush=True)
 
 
-def on_mariadb(rabbitmq: RabbitServer, folder: Path, number: int, results: Results) -> None:
+def on_mariadb(
+    rabbitmq: RabbitServer | RabbitCluster,
+    folder: Path,
+    faults: Mapping[str, Callable[[World], None]],
+    number: int,
+    results: Results,
+) -> None:
     """The faults of everything but Galera."""
-    mariadb = MariaDB(folder / "m")
+    mariadb = MariaDB(_made(folder) / "m")
     try:
         mariadb.create()
         with mariadb.root() as connection, connection.cursor() as cursor:
             cursor.execute("CREATE DATABASE faults")
         with world_on_mariadb(mariadb, mariadb.url("faults"), rabbitmq, _made(folder / "h")) as world:
-            rounds(world, FAULTS, number, results)
+            rounds(world, faults, number, results)
     finally:
         mariadb.stop()
 
@@ -85,7 +101,10 @@ def main(number: int, which: str) -> int:
         try:
             rabbitmq.start()
             if which in ("", "mariadb"):
-                on_mariadb(rabbitmq, folder, number, results)
+                on_mariadb(rabbitmq, folder / "one", FAULTS, number, results)
+            if which in ("", "brokers"):
+                with rabbitmq_cluster() as brokers:
+                    on_mariadb(brokers, folder / "three", BROKER_FAULTS, number, results)
             if which in ("", "galera"):
                 on_galera(rabbitmq, folder, number, results)
         finally:

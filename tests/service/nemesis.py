@@ -22,6 +22,7 @@ from tests.service.mariadb_galera import Galera
 from tests.service.nodes import Daemon
 from tests.service.process import CHECKOUT, free_port, wait_for
 from tests.service.rabbitmq import RabbitServer
+from tests.service.rabbitmq_cluster import RabbitCluster
 from tests.service.stage import OPTIONS, Stage
 
 CHECK: Final = CHECKOUT / "ansible" / "roles" / "galera" / "files" / "galera-check"
@@ -41,7 +42,7 @@ class World:
     """A cluster behind HAProxy and the servers beneath it. ``epochs`` is who was active under which, in order."""
 
     stage: Stage
-    rabbitmq: RabbitServer
+    rabbitmq: RabbitServer | RabbitCluster
     mariadb: MariaDB | None = None
     galera: Galera | None = None
     databases: HAProxy | None = None  # before the Galera nodes
@@ -79,9 +80,20 @@ class World:
 
 
 def _rabbitmq_killed(world: World) -> None:
+    assert isinstance(world.rabbitmq, RabbitServer)
     world.rabbitmq.kill()
     world.more(DURING, good=False)
     world.rabbitmq.start()
+
+
+def _rabbitmq_node_killed(world: World) -> None:
+    """Another one of the cluster each time."""
+    assert isinstance(world.rabbitmq, RabbitCluster)
+    node = world.rabbitmq.nodes[world.turn % len(world.rabbitmq.nodes)]
+    node.kill()
+    world.more()
+    node.start()
+    world.rabbitmq.wait_whole()
 
 
 def _mariadb_killed(world: World) -> None:
@@ -146,7 +158,7 @@ def _dsd_frozen(world: World) -> None:
     wait_for(lambda: node.state() != "active", "the thawed node is not active")
 
 
-#: By the name of the fault. All but the Galera one need a plain MariaDB.
+#: By the name of the fault; these need a plain MariaDB and a single RabbitMQ.
 FAULTS: Final[Mapping[str, Callable[[World], None]]] = {
     "RabbitMQ killed, restarted": _rabbitmq_killed,
     "MariaDB killed, restarted": _mariadb_killed,
@@ -156,6 +168,9 @@ FAULTS: Final[Mapping[str, Callable[[World], None]]] = {
     "DSD frozen, thawed": _dsd_frozen,
 }
 GALERA_FAULTS: Final[Mapping[str, Callable[[World], None]]] = {"Galera writer killed, restarted": _galera_node_killed}
+BROKER_FAULTS: Final[Mapping[str, Callable[[World], None]]] = {
+    "RabbitMQ node of three killed, restarted": _rabbitmq_node_killed
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,7 +222,9 @@ def _first_write(operations: Sequence[Operation], began: float) -> float:
 
 
 @contextmanager
-def world_on_mariadb(mariadb: MariaDB, database_url: str, rabbitmq: RabbitServer, folder: Path) -> Iterator[World]:
+def world_on_mariadb(
+    mariadb: MariaDB, database_url: str, rabbitmq: RabbitServer | RabbitCluster, folder: Path
+) -> Iterator[World]:
     """A cluster over one MariaDB."""
     with Stage(database_url, rabbitmq.url, SUPERVISED, dsds=2) as stage:
         stage.behind_haproxy(folder)

@@ -45,12 +45,17 @@ def wait_for(condition: Callable[[], object], what: str, seconds: float = 30.0) 
 class RabbitServer:
     """One RabbitMQ node, and the port mapper that it needs. ``url`` is what clients connect to."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, mapper_port: int | None = None, configuration: str = "") -> None:
+        """``mapper_port``: use a port mapper that runs already, as the nodes of one cluster do.
+
+        ``configuration``: further lines of rabbitmq.conf.
+        """
         self.directory = directory
         self.port = free_port()
         self.url = f"amqp://guest:guest@127.0.0.1:{self.port}//"
-        self._mapper_port = free_port()
-        self._name = f"congressd-test-{uuid4().hex[:8]}@localhost"
+        self.name = f"congressd-test-{uuid4().hex[:8]}@localhost"
+        self._mapper_port = mapper_port or free_port()
+        self._own_mapper = mapper_port is None
         self._mapper: subprocess.Popen[bytes] | None = None
         self._server: subprocess.Popen[bytes] | None = None
         self._environment = {
@@ -59,7 +64,7 @@ class RabbitServer:
             "LANG": "C.UTF-8",
             "ERL_EPMD_PORT": str(self._mapper_port),
             "ERL_EPMD_ADDRESS": "127.0.0.1",
-            "RABBITMQ_NODENAME": self._name,
+            "RABBITMQ_NODENAME": self.name,
             "RABBITMQ_DIST_PORT": str(free_port()),
             "RABBITMQ_MNESIA_BASE": str(directory / "mnesia"),
             "RABBITMQ_LOG_BASE": str(directory / "log"),
@@ -69,12 +74,16 @@ class RabbitServer:
             "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": "+sbwt none +sbwtdcpu none +sbwtdio none",
             "RUNNING_UNDER_SYSTEMD": "true",  # so that the script becomes the server, and its pid the server's
         }
-        (directory / "rabbitmq.conf").write_text(CONFIGURATION.format(port=self.port))
+        self.configure(configuration)
         (directory / "plugins").write_text("[].\n")
+
+    def configure(self, more: str) -> None:
+        """Write the configuration, with these lines more; read at the next start."""
+        (self.directory / "rabbitmq.conf").write_text(CONFIGURATION.format(port=self.port) + more)
 
     def start(self) -> None:
         """Start, and return once it takes connections."""
-        if self._mapper is None:
+        if self._mapper is None and self._own_mapper:
             self._mapper = self._run(["/usr/bin/epmd", "-port", str(self._mapper_port), "-address", "127.0.0.1"])
             wait_for(lambda: _listens(self._mapper_port), "the port mapper to listen")
         self._server = self._run([str(SERVER)])
@@ -103,7 +112,7 @@ class RabbitServer:
 
     def control(self, *arguments: str) -> str:
         """The output of ``rabbitmqctl``, which is slow to start: about two seconds."""
-        command = ["/usr/lib/rabbitmq/bin/rabbitmqctl", "--quiet", "--node", self._name, *arguments]
+        command = ["/usr/lib/rabbitmq/bin/rabbitmqctl", "--quiet", "--node", self.name, *arguments]
         done = subprocess.run(command, env=self._environment, capture_output=True, text=True, timeout=60, check=True)
         return done.stdout
 

@@ -1,6 +1,6 @@
 """Many clients at three policy engine nodes without sticky sessions: no answer goes back in time, no write is lost.
 
-``CONGRESSD_OPERATIONS`` is the number of reads and writes; `python -m benchmarks.consistency` does 10,000 and more.
+``CONGRESSD_OPERATIONS`` is the number of reads and writes, such as 10000.
 """
 
 from __future__ import annotations
