@@ -158,6 +158,7 @@ def _pack_heartbeats(heartbeats: Sequence[Heartbeat]) -> bytes:
                 beat.epoch,
                 beat.sequence,
                 {table: [digest.count, digest.hash] for table, digest in beat.digests.items()},
+                beat.fetched_at,
             ]
             for beat in heartbeats
         ]
@@ -171,8 +172,9 @@ def _unpack_heartbeats(packed: bytes) -> Heartbeats:
             _number(epoch),
             _number(sequence),
             {_text(table): Digest(_number(count), _number(total)) for table, (count, total) in digests.items()},
+            float(fetched_at),
         )
-        for source, epoch, sequence, digests in unpack(packed)
+        for source, epoch, sequence, digests, fetched_at in unpack(packed)
     )
 
 

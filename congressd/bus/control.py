@@ -24,7 +24,8 @@ Method: TypeAlias = Callable[..., Any]
 NoticeHandler: TypeAlias = Callable[[Any], None]
 
 TARGETS: Final[Mapping[str, str]] = {
-    "dsd": "the active datasource node: snapshot(source, to), status(source), rows(source, table), refresh(source); "
+    "dsd": "the active datasource node: snapshots(sources, to), down(sources), status(source), rows(source, table), "
+    "schema(source), refresh(source); "
     "beat(pe, boot, revision, digest), report(pe, boot, revision, report) of what policy wants done, execution()",
 }
 TOPICS: Final[Mapping[str, str]] = {

@@ -250,8 +250,10 @@ class _Session:
     def _bind(self, wanted: frozenset[str]) -> frozenset[str]:
         """Bind to what is wanted, and to nothing else. Returns the sources that are new."""
         bound = self.bound
-        for source in wanted - bound:
-            self._channel.queue_bind(self._queue, self._exchange, source_key(source))
+        new = sorted(wanted - bound)
+        for number, source in enumerate(new, 1):  # the broker works in order: its answer to the last is one to all
+            last = number == len(new)
+            self._channel.queue_bind(self._queue, self._exchange, source_key(source), nowait=not last)
         for source in bound - wanted:
             self._channel.queue_unbind(self._queue, self._exchange, source_key(source))
         self.bound = wanted

@@ -312,6 +312,13 @@ class Receivers:
         """What is held of each wanted source; None before its first snapshot."""
         return {source: receiver.held for source, receiver in self._receivers.items()}
 
+    def agrees(self, beat: Heartbeat) -> bool:
+        """Whether what is held is what the publisher says, and nothing is waited for."""
+        receiver = self._receivers.get(beat.source)
+        if receiver is None or receiver.missing is not None:
+            return False
+        return receiver.held == (beat.epoch, beat.sequence)
+
     def missing(self) -> dict[str, AskReason]:
         """The wanted sources for which a snapshot is waited for, and why."""
         return {source: receiver.missing for source, receiver in self._receivers.items() if receiver.missing}

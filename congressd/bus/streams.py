@@ -5,8 +5,8 @@ to its one handler. `congressd.bus.inprocess` and `congressd.bus.rabbit_streams`
 node does with the events is decided by `congressd.bus.receiver`.
 
 The stream may lose, repeat or reorder batches; it never hands over half of one. Who needs the whole state of a
-source asks the datasource node over control (method ``snapshot`` with the source and `Subscriber.address`); the node
-answers by publishing a snapshot to that address, so that large data never travel through RPC.
+source asks the datasource node over control (method ``snapshots`` with sources and `Subscriber.address`); the node
+answers by publishing a snapshot of each to that address, so that large data never travel through RPC.
 """
 
 from __future__ import annotations
@@ -35,14 +35,16 @@ class BatchArrived:
 class Heartbeat:
     """Where the publisher of a source is: its last batch was ``(epoch, sequence)``.
 
-    ``digests`` tells what every table of the source holds after that batch; empty means not told. A heartbeat is
-    sent only for a source that has published at least one batch in this epoch.
+    ``digests`` tells what every table of the source holds after that batch; empty means not told. ``fetched_at`` is
+    when that was last known to be what the source holds, seconds since 1970; 0 means not told. A heartbeat is sent
+    only for a source that has published at least one batch in this epoch.
     """
 
     source: str
     epoch: int
     sequence: int
     digests: Mapping[str, Digest] = field(default_factory=dict)
+    fetched_at: float = 0.0
 
 
 class ResyncReason(StrEnum):

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -25,6 +25,7 @@ from congressd.dsd.lease import Lease, LeaseTimes
 from congressd.dsd.pushed import ROLE
 from congressd.dsd.roster import Roster
 from congressd.dsd.scheduler import Scheduler
+from congressd.dsd.snapshots import AskedSnapshots
 from congressd.dsd.source import Means, Source
 from congressd.model.clock import Clock, SystemClock
 from congressd.model.errors import CongressError
@@ -96,9 +97,10 @@ class DatasourceNode:
             self._clock,
             self._may_publish,
             poll_timeout=self.settings.poll_timeout,
-            follow_period=self.settings.sync_period,
+            retry_period=self.settings.sync_period,
         )
         self._roster = Roster(means, load_drivers() if drivers is None else drivers, keys, self._scheduler)
+        self._snapshots = AskedSnapshots(self._roster.get, publisher)
         self._taking = threading.Lock()  # one takes an epoch at a time
         self._syncing = threading.Lock()  # one reads the configuration at a time
         self._snapshot = Snapshot()
@@ -196,6 +198,7 @@ class DatasourceNode:
         self._look.set()
         for registration in self._listening:
             registration.stop()
+        self._snapshots.stop()
         self._roster.close()
         end = self._clock.monotonic() + timeout
         if not self._scheduler.stop(timeout):
@@ -203,12 +206,19 @@ class DatasourceNode:
         for thread in self._threads:
             thread.join(max(0.0, end - self._clock.monotonic()))
 
-    def snapshot(self, source: str, to: str) -> bool:
-        """Publish all that ``source`` holds to the address ``to``.
+    def snapshots(self, sources: Sequence[str], to: str) -> list[str]:
+        """Publish all that each of ``sources`` holds to the address ``to``, soon; those that are not known here.
 
-        False if it holds nothing yet: its first batch, which goes to everybody, will be a snapshot.
+        Never waits. Who asks again meanwhile is answered once. What is not known is looked for in the database, so
+        that who asks again may find it.
         """
-        return self._find(source).publish_snapshot(to)
+        self._snapshots.ask(sources, to)
+        return self._unknown(sources)
+
+    def down(self, sources: Sequence[str]) -> list[str]:
+        """Those of ``sources`` that cannot be read. Never waits."""
+        self._unknown(sources)
+        return self._roster.down(sources)
 
     def status(self, source: str) -> dict[str, Any]:
         """The status of a source; see `congressd.dsd.status.document`."""
@@ -230,12 +240,20 @@ class DatasourceNode:
         executor = self._executor
         return {
             **(executor.methods() if executor else {}),
-            "snapshot": self.snapshot,
+            "snapshots": self.snapshots,
+            "down": self.down,
             "status": self.status,
             "rows": self.rows,
             "schema": self.schema,
             "refresh": self.refresh,
         }
+
+    def _unknown(self, names: Iterable[str]) -> list[str]:
+        """Those of ``names`` that are not known here; a notice of them may come late, so the database is looked at."""
+        unknown = [name for name in names if self._roster.get(name) is None]
+        if unknown:
+            self._look.set()
+        return unknown
 
     def _find(self, name: str) -> Source:
         """A source by name; one that is new is looked for in the database, since a notice may come late."""
@@ -264,11 +282,13 @@ class DatasourceNode:
             self._look.clear()
             try:
                 self._sync()
+                self._look_for_pushes()
                 if self._clock.monotonic() >= forget_at:
                     self._forget_keys()
                     forget_at = self._clock.monotonic() + FORGET_PERIOD
             except CongressError as error:
                 self.database_error = error.detail
+                self._roster.pushes_unreadable(str(error))
                 log.warning("node=%s cannot follow the database: %s", self.settings.node, error)
             except Exception:  # a thread that must not end: the next look may succeed
                 log.exception("node=%s failed to follow the database", self.settings.node)
@@ -286,6 +306,11 @@ class DatasourceNode:
             else:
                 return
             self._roster.follow(self._snapshot.sources)
+
+    def _look_for_pushes(self) -> None:
+        """Find the pushes of which no notice came: one look for all sources."""
+        if self.active and self._roster.pushed():
+            self._roster.pushed_up_to(self._database.read(pushes.last_numbers))
 
     def _forget_keys(self) -> None:
         epoch = self.epoch
@@ -314,6 +339,7 @@ class DatasourceNode:
         if self._serving is not None:
             self._serving.stop()
             self._serving = None
+        self._snapshots.clear()
         self._roster.rest()
 
     def _beat(self) -> None:

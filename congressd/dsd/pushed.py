@@ -37,7 +37,7 @@ class PushedSource(Source):
         self._forget()
 
     def work(self) -> float | None:
-        """Publish the pushes that have been accepted since the last look."""
+        """Publish the pushes that have been accepted since the last look; `looked` and notices tell when."""
         with self._lock:
             if not self._active:
                 return None
@@ -52,7 +52,7 @@ class PushedSource(Source):
                 if self.facts.error is None:
                     log.warning("source=%s: the log of pushes cannot be read: %s", self.name, news)
                 self.facts.failed(now, news)
-                return self._means.follow_period
+                return self._means.retry_period
             if isinstance(news, pushes.PushState):
                 self._begin(news)
             else:
@@ -60,10 +60,40 @@ class PushedSource(Source):
                     self._take(push)
             self.facts.succeeded(now, {}, self._misfits())
         self._fold_if_long(epoch)
-        return self._means.follow_period
+        return None
+
+    def looked(self, last: int | None) -> bool:
+        """The log's last push has the number ``last``: whether there is work to do. Never waits.
+
+        A source that is at work just now is looked at the next time.
+        """
+        if not self._lock.acquire(blocking=False):
+            return False
+        try:
+            if not self._active:
+                return False
+            if not self.state.delivered or self._number != last:
+                return True
+            self.facts.succeeded(self._means.clock.now(), {}, self._misfits())
+            return False
+        finally:
+            self._lock.release()
+
+    def unreadable(self, error: str) -> None:
+        """Nobody could look at the log. Never waits."""
+        if self._lock.acquire(blocking=False):
+            try:
+                if self._active:
+                    self.facts.failed(self._means.clock.now(), error)
+            finally:
+                self._lock.release()
 
     def counts(self) -> Mapping[str, int]:
         return dict(self._counts)
+
+    def _right_at(self) -> float | None:
+        """Rows that were pushed are right until others are, as long as somebody looks."""
+        return self._means.clock.now() if self.facts.error is None else self.facts.last_success
 
     def _read(self, number: int | None) -> Sequence[pushes.Push] | pushes.PushState | str:
         """The pushes after ``number``; or everything, if there is no such number; or why neither could be read."""

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Final
 
 from congressd.bus.streams import Heartbeat
 from congressd.datasources.driver import DriverKind
@@ -23,6 +24,8 @@ from congressd.store.keys import Keys
 from congressd.store.records import SourceRecord
 
 log = logging.getLogger(__name__)
+
+MOST_NAMED: Final = 10  #: sources named in one line of the log
 
 
 class Roster:
@@ -55,6 +58,11 @@ class Roster:
         """Where the streams are."""
         return [beat for source in list(self._sources.values()) if (beat := source.heartbeat()) is not None]
 
+    def down(self, names: Iterable[str]) -> list[str]:
+        """Those of ``names`` that could not be read at all when that was last tried. Never waits."""
+        known = ((name, self._sources.get(name)) for name in names)
+        return [name for name, source in known if source is not None and source.facts.error is not None]
+
     def failing(self) -> list[str]:
         """The names of the sources of which something could not be read when it was last tried. Never waits."""
         facts = {name: source.facts for name, source in list(self._sources.items())}
@@ -67,6 +75,21 @@ class Roster:
             default=None,
         )
 
+    def pushed(self) -> list[PushedSource]:
+        """The sources whose rows are pushed."""
+        return [source for source in list(self._sources.values()) if isinstance(source, PushedSource)]
+
+    def pushed_up_to(self, numbers: Mapping[str, int]) -> None:
+        """The log of pushes has these last numbers, by id: wake the sources that have not come as far. Never waits."""
+        for source in self.pushed():
+            if source.looked(numbers.get(source.record.id)):
+                self.wake(source)
+
+    def pushes_unreadable(self, error: str) -> None:
+        """The log of pushes could not be looked at. Never waits."""
+        for source in self.pushed():
+            source.unreadable(error)
+
     def wake(self, source: Source) -> None:
         """Have a source do its work now."""
         self._scheduler.wake(source)
@@ -77,13 +100,15 @@ class Roster:
         with self._lock:
             if self._closed:
                 return
-            for name, source in list(self._sources.items()):
-                if wanted.get(name) != source.record:
-                    self._end(source)
-            for name, record in wanted.items():
-                if name not in self._sources:
-                    self._sources[name] = source = self._make(record)
-                    self._begin(source)
+            ended = [source for name, source in self._sources.items() if wanted.get(name) != source.record]
+            for source in ended:
+                self._end(source)
+            new = [record for name, record in wanted.items() if name not in self._sources]
+            for record in new:
+                self._sources[record.name] = source = self._make(record)
+                self._begin(source)
+        if ended or new:
+            log.info("ended: %s; set up: %s", _names(ended), _names(new))
 
     def activate(self, epoch: int) -> None:
         """Begin to poll and publish in ``epoch``, all sources anew."""
@@ -121,7 +146,6 @@ class Roster:
         except Exception as error:  # a driver may be anybody's code
             log.exception("source=%s cannot be set up", record.name)
             return BrokenSource(record, f"The driver failed with {type(error).__name__}: {error}", self._means)
-        log.info("source=%s driver=%s is set up", record.name, record.driver)
         return source
 
     def _begin(self, source: Source) -> None:
@@ -137,4 +161,10 @@ class Roster:
         except Exception:  # a driver may be anybody's code
             log.exception("source=%s could not be closed", source.name)
         self._sequences[source.name] = source.state.sequence
-        log.info("source=%s is ended", source.name)
+
+
+def _names(sources: Sequence[Source] | Sequence[SourceRecord]) -> str:
+    """Some of the names, and how many more there are: one line of the log, however many sources there are."""
+    names = sorted(source.name for source in sources)
+    more = f" and {len(names) - MOST_NAMED} more" if len(names) > MOST_NAMED else ""
+    return (", ".join(names[:MOST_NAMED]) or "none") + more

@@ -37,7 +37,7 @@ class Means:
     clock: Clock
     may_publish: Callable[[], bool]
     poll_timeout: float = 60.0  #: seconds that one poll may take
-    follow_period: float = 5.0  #: seconds between looks at the log of pushes, if no notice comes
+    retry_period: float = 5.0  #: seconds until the log of pushes is read again when it could not be
 
 
 class Source(ABC):
@@ -90,24 +90,34 @@ class Source(ABC):
     def _held(self) -> Mapping[str, Sequence[Row]]:
         """The rows of every table, for snapshots."""
 
+    def _right_at(self) -> float | None:
+        """When what is held was last known to be right, seconds since 1970; None: when it was read last."""
+        return None
+
     @abstractmethod
     def _forget(self) -> None:
         """Hold nothing: what another node published meanwhile may be newer."""
 
-    def publish_snapshot(self, to: str) -> bool:
-        """Publish everything to one subscriber; False if there is nothing yet, and the first batch will tell it."""
-        with self._lock:
-            if not self.state.delivered:
-                return False
-            self._publish(self.state.snapshot(), to)
+    def publish_snapshot(self, to: str, patience: float) -> bool:
+        """Publish everything to one subscriber; False if the source was busy for ``patience`` seconds.
+
+        If there is nothing yet nothing is published: the first batch, which goes to everybody, will be a snapshot.
+        """
+        if not self._lock.acquire(timeout=patience):
+            return False
+        try:
+            if self.state.delivered:
+                self._publish(self.state.snapshot(), to)
             return True
+        finally:
+            self._lock.release()
 
     def heartbeat(self) -> Heartbeat | None:
         """Where the stream is; None if nothing was published, or the source is busy publishing just now."""
         if not self._lock.acquire(blocking=False):
             return None
         try:
-            return self.state.heartbeat() if self._active else None
+            return self.state.heartbeat(self._right_at()) if self._active else None
         finally:
             self._lock.release()
 

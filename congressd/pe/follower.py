@@ -7,15 +7,19 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from itertools import groupby
 from typing import Any, Final
+
+from sqlalchemy.orm import Session
 
 from congressd.bus.control import Control, Registration
 from congressd.model.errors import CongressError
 from congressd.pe.holder import Holder
-from congressd.store import policies
+from congressd.store import epochs, policies
+from congressd.store.changes import LoggedChange
 from congressd.store.database import Database
+from congressd.store.epochs import EpochRecord
 
 LOG = logging.getLogger(__name__)
 
@@ -32,13 +36,18 @@ class Follower:
         control: Control,
         changed: Callable[[], None],
         period: float = 10.0,
+        saw_epoch: Callable[[int], None] = lambda _epoch: None,
     ) -> None:
-        """``period``: seconds between looks at the log without a notice."""
+        """``period``: seconds between looks at the log without a notice.
+
+        ``saw_epoch`` is told at every look which epoch of the datasource node the database has.
+        """
         self._database = database
         self._holder = holder
         self._control = control
         self._changed = changed
         self._period = period
+        self._saw_epoch = saw_epoch
         self._reading = threading.Lock()
         self._wake = threading.Event()
         self._stopped = False
@@ -64,10 +73,14 @@ class Follower:
         """Take every revision that the database has; the one that is held then. Raises CongressError."""
         with self._reading:
             before = self._holder.image.revision
-            if self._holder.loaded:
-                entries = self._database.read(lambda session: policies.changes_since(session, before))
-            else:
-                entries = None
+            loaded = self._holder.loaded
+
+            def look(session: Session) -> tuple[Sequence[LoggedChange] | None, EpochRecord | None]:
+                return policies.changes_since(session, before) if loaded else None, epochs.holder(session, epochs.DSD)
+
+            entries, held = self._database.read(look)
+            if held is not None:
+                self._saw_epoch(held.epoch)
             if entries is None:
                 self._holder.load(self._database.read(policies.load), before)
             else:

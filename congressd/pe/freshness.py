@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
-from congressd.bus.control import Control
 from congressd.model.clock import Clock
 from congressd.model.errors import CongressError
 from congressd.pe.holder import Holder
@@ -14,7 +14,7 @@ from congressd.pe.interest import Interest
 from congressd.pe.token import Position, Token
 
 PATIENCE: Final = 2.0  #: seconds that a request waits for the state that its token asks for
-ASK_TIMEOUT: Final = 1.0  #: seconds that the datasource node has to say how old its rows are
+BEAT: Final = 1.5  #: seconds in which a heartbeat comes, if all is well
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,12 +31,10 @@ ANY: Final = Freshness()
 class Freshener:
     """Makes this node's state as new as a request asks for, or says that it cannot."""
 
-    def __init__(self, holder: Holder, interest: Interest, control: Control, clock: Clock) -> None:
+    def __init__(self, holder: Holder, interest: Interest, clock: Clock) -> None:
         self._holder = holder
         self._interest = interest
-        self._control = control
         self._clock = clock
-        self._confirmed: dict[str, float] = {}  # when each source was last known to be up to date, since 1970
         self._promised: dict[str, tuple[Position, float]] = {}  # pushes accepted here, and until when to wait for them
         self._unkept: dict[str, Position | None] = {}  # where each source was when a push did not come in time
 
@@ -79,7 +77,7 @@ class Freshener:
                     {"missing": list(missing)},
                 )
         if wanted.max_staleness is not None:
-            stale = [name for name in sorted(sources) if not self._is_fresh(name, wanted.max_staleness)]
+            stale = self._stale(sources, wanted.max_staleness)
             if stale:
                 raise CongressError(
                     "unavailable",
@@ -113,21 +111,22 @@ class Freshener:
         if self._promised.get(source) == promised:
             self._promised.pop(source, None)
 
-    def _is_fresh(self, source: str, most: float) -> bool:
-        held = self._holder.progress.position(source)
-        if held is None:
-            return False
-        oldest = self._clock.now() - most
-        if max(self._holder.fetched_at.get(source, 0.0), self._confirmed.get(source, 0.0)) >= oldest:
-            return True
-        # A poll that found nothing new is told to nobody; the datasource node knows when the last one was.
-        try:
-            asked_at = self._clock.now()
-            status: dict[str, Any] = self._control.call("dsd", "status", {"source": source}, ASK_TIMEOUT)
-        except CongressError:
-            return False
-        age = 0.0 if status.get("push") is not None else status.get("age_seconds")
-        if age is None or not held.covers(Position(status["epoch"], status["sequence"])):
-            return False
-        self._confirmed[source] = asked_at - age
-        return self._confirmed[source] >= oldest
+    def _stale(self, sources: Collection[str], most: float) -> list[str]:
+        """Those of ``sources`` whose rows were more than ``most`` seconds old when this was called.
+
+        A poll that found nothing new comes with the next heartbeat, so that is waited for where it may help.
+        """
+        now = self._clock.now()
+        oldest = now - most
+        stale = [name for name in sorted(sources) if self._right_at(name) < oldest]
+        hopeful = all(self._right_at(name) >= oldest - BEAT for name in stale) and not self._interest.silent(stale)
+        if stale and hopeful:
+            self._interest.wait_right(stale, oldest, BEAT)
+            stale = [name for name in stale if self._right_at(name) < oldest]
+        return stale
+
+    def _right_at(self, source: str) -> float:
+        """When the rows of a source that are held were last known to be right, seconds since 1970."""
+        if self._holder.progress.position(source) is None:
+            return -math.inf
+        return max(self._holder.fetched_at.get(source, 0.0), self._interest.right_at(source))

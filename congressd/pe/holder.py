@@ -258,7 +258,8 @@ class Holder:
             raise
         self._adopt(plan, refused)
         self._declared[source] = schema
-        LOG.info(
+        LOG.log(
+            logging.INFO if plan.removed else logging.DEBUG,  # at the start every source has one
             "source=%s tables=%d rules_added=%d rules_removed=%d: took a schema",
             source,
             len(tables),

@@ -60,6 +60,14 @@ class Interest:
         """Those of ``sources`` whose rows may be out of date; see `Streams.silent`."""
         return self._streams.silent(sources)
 
+    def right_at(self, source: str) -> float:
+        """When the rows of a source that are held were last confirmed; see `Streams.right_at`."""
+        return self._streams.right_at(source)
+
+    def wait_right(self, sources: Collection[str], since: float, timeout: float) -> None:
+        """Wait until these sources are confirmed; see `Streams.wait_right`."""
+        self._streams.wait_right(sources, since, timeout)
+
     def update(self) -> None:
         """Look again at what rules read and what was asked for; to be called after every new revision."""
         with self._lock:

@@ -41,7 +41,7 @@ LOG = logging.getLogger(__name__)
 
 TICK: Final = 1.0  #: seconds between ticks of the engine's ``now``
 EXPIRE: Final = 30.0  #: seconds between looks for what nobody asks for any longer
-MOST_ASKED: Final = 50  #: sources after which the datasource node is asked in one tick
+MOST_ASKED: Final = 200  #: sources after which the datasource node is asked in one tick
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,8 +86,10 @@ class PolicyEngineNode:
         self.holder = Holder(self.engine, self._clock, lambda record: self.sources.known_tables(record), acting)
         self.streams = Streams(subscriber, control, self.holder.take, self._clock, patience)
         self.interest = Interest(self.holder, self.streams, self._clock)
-        self.follower = Follower(database, self.holder, control, self.interest.update, sync_period)
-        self.freshener = Freshener(self.holder, self.interest, control, self._clock)
+        self.follower = Follower(
+            database, self.holder, control, self.interest.update, sync_period, self.streams.saw_epoch
+        )
+        self.freshener = Freshener(self.holder, self.interest, self._clock)
         writer = Writer(
             database, self.holder, self.follower, control, self._clock, self.interest.update, self.interest.demand
         )
@@ -169,7 +171,8 @@ class PolicyEngineNode:
         if self._awaited.look(waiting, self._clock.monotonic()):
             return
         unknown = [name for name in waiting if name not in self._down]
-        self._down |= frozenset(filter(self.sources.is_down, unknown[:MOST_ASKED]))
+        if unknown:
+            self._down |= self.sources.down(unknown[:MOST_ASKED])
 
     def _run(self) -> None:
         """Let time pass for the engine, make the policies that always exist, and see which sources are down."""

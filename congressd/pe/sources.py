@@ -110,13 +110,12 @@ class Sources:
         document["held"] = None if position is None else str(position)
         return document
 
-    def is_down(self, source: str) -> bool:
-        """Whether the datasource node says that it cannot read a source; False if it says nothing."""
+    def down(self, sources: Sequence[str]) -> frozenset[str]:
+        """Those of ``sources`` that the datasource node says it cannot read; none if it says nothing."""
         try:
-            status = self._control.call("dsd", "status", {"source": source}, DOWN_TIMEOUT)
-        except CongressError as error:
-            return error.code.name == "not_found"
-        return bool(status.get("state") == "failing")
+            return frozenset(self._control.call("dsd", "down", {"sources": list(sources)}, DOWN_TIMEOUT))
+        except CongressError:
+            return frozenset()
 
     def actions(self, source: str) -> list[dict[str, Any]]:
         """The actions of a source's driver, in Congress' shape."""

@@ -9,9 +9,10 @@ from __future__ import annotations
 import logging
 import math
 import threading
-from collections import deque
+from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
+from itertools import islice
 from typing import Final
 
 from congressd.bus.control import Control
@@ -25,6 +26,7 @@ LOG = logging.getLogger(__name__)
 
 ASK_TIMEOUT: Final = 5.0  #: seconds for the datasource node to take a request for a snapshot
 LONGEST_SLEEP: Final = 5.0  #: seconds after which the asking thread looks again, whatever the receivers say
+MOST_ASKED: Final = 200  #: sources in one request for snapshots
 SILENCE: Final = 10.0  #: seconds without a batch or heartbeat after which the rows of a source may be out of date
 
 
@@ -59,9 +61,11 @@ class Streams:
         self._receivers = Receivers(patience=patience)
         self._lock = threading.Lock()
         self._wake = threading.Condition(self._lock)
-        self._asks: deque[AskSnapshot] = deque()
+        self._confirmed = threading.Condition()  # told when `_right` says more
+        self._asks: dict[str, AskReason] = {}  # sources to ask for, in order
         self._heard: dict[str, float] = {}  # when each source's publisher was last heard of
         self._published: dict[str, tuple[int, int]] = {}  # epoch and sequence that each source was heard to be at
+        self._right: dict[str, float] = {}  # when the held rows of each source were last known to be right
         #: Since when batches cannot arrive, and why.
         self._cut = None if subscriber.connected else (clock.monotonic(), "not connected yet")
         self.applied_at: float | None = None  #: when the last batch was applied, in monotonic seconds
@@ -89,9 +93,15 @@ class Streams:
             if restart:
                 self._receivers.want(frozenset(self._receivers.positions()) - restart)
             self._receivers.want(sources)
+            self._right = {name: at for name, at in self._right.items() if name in sources and name not in restart}
             if restart:
                 self._subscriber.bind(frozenset(sources) - restart)
             self._subscriber.bind(sources)
+
+    def saw_epoch(self, epoch: int) -> None:
+        """The database has this epoch: refuse what comes from a datasource node of a lower one from now on."""
+        with self._lock:
+            self._receivers.saw_epoch(epoch)
 
     def missing(self) -> Mapping[str, AskReason]:
         """The wanted sources for which a snapshot is waited for, and why."""
@@ -116,6 +126,15 @@ class Streams:
             return sources
         oldest = self._clock.monotonic() - SILENCE
         return [name for name in sources if self._heard.get(name, -math.inf) < oldest]
+
+    def right_at(self, source: str) -> float:
+        """When the rows of a source that are held were last confirmed, in seconds since 1970; 0 if never."""
+        return self._right.get(source, 0.0)
+
+    def wait_right(self, sources: Collection[str], since: float, timeout: float) -> None:
+        """Wait until what is held of all ``sources`` was right at ``since`` or later, for ``timeout`` seconds."""
+        with self._confirmed:
+            self._confirmed.wait_for(lambda: all(self.right_at(name) >= since for name in sources), timeout)
 
     def lags(self) -> dict[str, Lag]:
         """How far this node is behind the publishers of the wanted sources; a source never heard of is not there."""
@@ -164,6 +183,10 @@ class Streams:
             case Heartbeat(source) if not dropped:
                 self._heard[source] = now
                 self._published[source] = (event.epoch, event.sequence)
+                if self._receivers.agrees(event):
+                    with self._confirmed:
+                        self._right[source] = event.fetched_at
+                        self._confirmed.notify_all()
             case Resync():
                 self._cut = None
             case Disconnected(reason):
@@ -184,8 +207,10 @@ class Streams:
                 self._ask(self._receivers.distrust(batch.source, self._clock.monotonic()))
 
     def _ask(self, actions: Iterable[Action]) -> None:
-        self._asks.extend(action for action in actions if isinstance(action, AskSnapshot))
-        self._wake.notify()
+        asks = {action.source: action.reason for action in actions if isinstance(action, AskSnapshot)}
+        if asks:
+            self._asks |= asks
+            self._wake.notify()
 
     def _run(self) -> None:
         """Ask for snapshots, and let time pass for the receivers."""
@@ -194,26 +219,29 @@ class Streams:
                 if self._stopped:
                     return
                 now = self._clock.monotonic()
-                self._asks.extend(each for each in self._receivers.tick(now) if isinstance(each, AskSnapshot))
+                self._ask(self._receivers.tick(now))
                 if not self._asks:
                     deadline = self._receivers.deadline()
                     wait = LONGEST_SLEEP if deadline is None else min(max(deadline - now, 0.01), LONGEST_SLEEP)
                     self._wake.wait(wait)
                     continue
-                ask = self._asks.popleft()
-            self._ask_for(ask)
+                asks = dict(islice(self._asks.items(), MOST_ASKED))
+                for source in asks:
+                    del self._asks[source]
+            self._ask_for(asks)
 
-    def _ask_for(self, ask: AskSnapshot) -> None:
+    def _ask_for(self, asks: Mapping[str, AskReason]) -> None:
+        """Ask for snapshots. What does not come the receivers name again."""
+        what = ", ".join(f"{number} {reason}" for reason, number in Counter(asks.values()).items())
         try:
-            self._control.call(
-                "dsd", "snapshot", {"source": ask.source, "to": self._subscriber.address}, timeout=ASK_TIMEOUT
-            )
-            LOG.debug("source=%s reason=%s: asked for a snapshot", ask.source, ask.reason.value)
+            args = {"sources": list(asks), "to": self._subscriber.address}
+            unknown = self._control.call("dsd", "snapshots", args, timeout=ASK_TIMEOUT)
+            LOG.debug("asked for snapshots (%s); the datasource node does not know %s", what, unknown)
         except CongressError as error:
-            LOG.info("source=%s reason=%s: no snapshot now: %s", ask.source, ask.reason.value, error.detail)
+            LOG.info("no snapshots now (%s): %s", what, error.detail)
             if error.code.name == "unavailable":
                 # Nobody answers: asking for the others would only wait. The receivers say again what they need.
                 with self._lock:
                     self._asks.clear()
         except Exception:  # nobody else asks: this thread must not end
-            LOG.exception("source=%s reason=%s: asking for a snapshot failed", ask.source, ask.reason.value)
+            LOG.exception("asking for snapshots failed (%s)", what)

@@ -133,6 +133,12 @@ def last_number(session: Session, source_id: str) -> int:
     return _stream(session, source_id).last
 
 
+def last_numbers(session: Session) -> dict[str, int]:
+    """The numbers of the last accepted pushes of all sources, by id; 0 where there is none. For `Database.read`."""
+    stream = models.PushStream
+    return {source_id: last for source_id, last in session.execute(select(stream.source_id, stream.last))}
+
+
 def since(session: Session, source_id: str, number: int) -> tuple[Push, ...] | None:
     """The pushes after ``number``, in order. For `Database.read`.
 

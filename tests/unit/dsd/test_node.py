@@ -180,7 +180,7 @@ def test_a_snapshot_is_published_to_whoever_asks(house: House) -> None:
     house.node()
     early.wait(lambda: early.batches)
     late = house.listen("cloud")
-    assert house.ask("snapshot", source="cloud", to=late.subscriber.address) is True
+    assert house.ask("snapshots", sources=["cloud"], to=late.subscriber.address) == []
     late.wait(lambda: late.batches)
     assert late.batches == early.batches
     assert len(early.batches) == 1

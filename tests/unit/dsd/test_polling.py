@@ -208,7 +208,7 @@ def test_nothing_is_published_after_the_lease_has_ended(stage: Stage) -> None:
     stage.poll(rows(1))
     stage.may_publish = False
     stage.poll(rows(2))
-    assert stage.source.publish_snapshot("somebody")
+    assert stage.source.publish_snapshot("somebody", 1.0)
     assert len(stage.publisher.batches) == 1
 
 
