@@ -41,6 +41,7 @@ from congressd.bus.rabbit_streams import RabbitOptions, left
 from congressd.bus.wire import DecodeError, pack, unpack
 from congressd.bus.workers import Workers
 from congressd.model.errors import CongressError
+from congressd.model.tls import Tls, split_tls
 
 _LOG = logging.getLogger(__name__)
 _EXCHANGE: Final = "congressd"
@@ -75,11 +76,11 @@ amqpdriver.QManager._service_identity = staticmethod(_generation)
 
 def oslo_url(urls: tuple[str, ...]) -> str:
     """The transport URL that names all hosts of ``urls``, which are as `RabbitOptions` has them."""
-    parts = [urlsplit(url) for url in urls]
+    parts = [urlsplit(split_tls(url)[0]) for url in urls]
     return "rabbit://" + ",".join(part.netloc for part in parts) + parts[0].path
 
 
-def _configuration(node: str) -> cfg.ConfigOpts:
+def _configuration(node: str, tls: Tls | None) -> cfg.ConfigOpts:
     """oslo.messaging's options, in an object of our own.
 
     Its options for tracing and metrics are known to the global object only, yet every call looks for them in this
@@ -96,6 +97,10 @@ def _configuration(node: str) -> cfg.ConfigOpts:
     conf.set_override("hostname", _HOST, "oslo_messaging_rabbit")
     conf.set_override("processname", f"congressd-{node}", "oslo_messaging_rabbit")
     conf.set_override("executor_thread_pool_size", 8)
+    if tls is not None:
+        named = {"ssl": True, "ssl_ca_file": tls.ca, "ssl_cert_file": tls.certificate, "ssl_key_file": tls.key}
+        for name, value in named.items():
+            conf.set_override(name, value, "oslo_messaging_rabbit")
     return conf
 
 
@@ -186,7 +191,9 @@ class OsloControl:
         locks = lock_path or Path(tempfile.gettempdir()) / f"congressd-locks-{os.getuid()}"
         locks.mkdir(mode=0o700, parents=True, exist_ok=True)
         lockutils.set_defaults(str(locks))
-        self._transport = oslo_messaging.get_rpc_transport(_configuration(node), url=oslo_url(urls))
+        self._transport = oslo_messaging.get_rpc_transport(
+            _configuration(node, split_tls(urls[0])[1]), url=oslo_url(urls)
+        )
         self._callers = Workers("bus-call", 8)
         self._notifier = Workers("bus-notify", 4)
         self._servers: list[_Server] = []

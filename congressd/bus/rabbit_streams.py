@@ -10,18 +10,20 @@ from __future__ import annotations
 
 import logging
 import random
+import ssl
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from hashlib import blake2b
 from typing import Any, Final
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 import amqp
 from kombu.connection import Connection
 from kombu.exceptions import KombuError
 
 from congressd.bus.codec import PART_BYTES
+from congressd.model.tls import Tls, split_tls
 
 _LOG = logging.getLogger(__name__)
 #: What a connection may fail with.
@@ -34,7 +36,8 @@ _LONGEST_KEY: Final = 200  # characters; AMQP allows 255 bytes
 class RabbitOptions:
     """How to reach RabbitMQ and how much to ask of it.
 
-    ``urls`` names every node of the RabbitMQ cluster (never a virtual address); they are tried in turn. ``heartbeat``
+    ``urls`` names every node of the RabbitMQ cluster (never a virtual address); they are tried in turn, encrypted if
+    they end with parameters of `congressd.model.tls`. ``heartbeat``
     is that of AMQP: a peer silent for about twice as long is dead. ``publish_timeout`` bounds every publish, including
     the wait for a connection. A subscriber's queue holds at most ``queue_bytes`` and ``queue_messages``; of these at
     most ``prefetch`` messages are in the process at once. Times are in seconds.
@@ -67,8 +70,10 @@ def connect(options: RabbitOptions, number: int) -> tuple[Any, Any]:
 
     Raises one of `BROKEN` within a few times ``connect_timeout`` seconds.
     """
+    url, tls = split_tls(options.urls[number % len(options.urls)])
     client: Any = Connection(  # type: ignore[no-untyped-call]  # kombu's own hints are incomplete
-        options.urls[number % len(options.urls)],
+        url,
+        ssl=_encryption(url, tls),
         connect_timeout=options.connect_timeout,
         heartbeat=options.heartbeat,
         transport_options={
@@ -87,6 +92,15 @@ def connect(options: RabbitOptions, number: int) -> tuple[Any, Any]:
         raise
     _LOG.info("connected to RabbitMQ host=%s", client.as_uri())  # without the password
     return connection, channel
+
+
+def _encryption(url: str, tls: Tls | None) -> dict[str, Any] | bool:
+    """What py-amqp takes."""
+    if tls is None:
+        return False
+    own = {"certfile": tls.certificate, "keyfile": tls.key} if tls.certificate else {}
+    name = urlsplit(url).hostname
+    return {"ca_certs": tls.ca, "cert_reqs": ssl.CERT_REQUIRED, "server_hostname": name, **own}
 
 
 def disconnect(connection: Any) -> None:

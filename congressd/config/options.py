@@ -87,7 +87,8 @@ class Database:
 
     connection: str = option(
         "",
-        "SQLAlchemy URL, such as mysql+pymysql://congress:password@db.example.org/congress. "
+        "SQLAlchemy URL, such as mysql+pymysql://congress:password@db.example.org/congress; with "
+        "?ssl_ca=/FILE.pem at its end the connection is encrypted, and the server must be who it says. "
         "Empty: the SQLite file `congressd.db` in data_dir.",
         congress="[database]/connection",
         secret=True,
@@ -101,7 +102,9 @@ class Bus:
     url: str = option(
         "",
         "The nodes of the RabbitMQ cluster, each by its own address: "
-        "rabbit://user:password@host1:5672,user:password@host2:5672/virtual_host.",
+        "rabbit://user:password@host1:5672,user:password@host2:5672/virtual_host. With ?ssl_ca=/FILE.pem at the end "
+        "connections are encrypted (port 5671 unless given), and the servers' certificate must name every host; "
+        "&ssl_cert=/FILE.pem&ssl_key=/FILE.pem gives one of our own.",
         congress="[DEFAULT]/transport_url",
         secret=True,
     )
