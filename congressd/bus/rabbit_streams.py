@@ -70,6 +70,22 @@ def connect(options: RabbitOptions, number: int) -> tuple[Any, Any]:
 
     Raises one of `BROKEN` within a few times ``connect_timeout`` seconds.
     """
+    connection, name = open_connection(options, number, "congressd streams")
+    try:
+        channel = connection.channel()
+        channel.exchange_declare(options.exchange, "topic", durable=True, auto_delete=False)
+    except BaseException:
+        disconnect(connection)
+        raise
+    _LOG.info("connected to RabbitMQ host=%s", name)
+    return connection, channel
+
+
+def open_connection(options: RabbitOptions, number: int, purpose: str) -> tuple[Any, str]:
+    """A connection as in `connect`, without a channel, and the name of its broker without the password.
+
+    ``purpose`` is what the broker shows of it. Raises as `connect` does.
+    """
     url, tls = split_tls(options.urls[number % len(options.urls)])
     client: Any = Connection(  # type: ignore[no-untyped-call]  # kombu's own hints are incomplete
         url,
@@ -79,19 +95,12 @@ def connect(options: RabbitOptions, number: int) -> tuple[Any, Any]:
         transport_options={
             "read_timeout": options.connect_timeout,
             "write_timeout": options.connect_timeout,
-            "client_properties": {"connection_name": "congressd streams"},
+            "client_properties": {"connection_name": purpose},
         },
     )
     connection = client.transport.establish_connection()  # kombu's own connect() would sleep and try again
-    try:
-        connection.sock.settimeout(options.connect_timeout)  # else a broker that hangs holds us for ever
-        channel = connection.channel()
-        channel.exchange_declare(options.exchange, "topic", durable=True, auto_delete=False)
-    except BaseException:
-        disconnect(connection)
-        raise
-    _LOG.info("connected to RabbitMQ host=%s", client.as_uri())  # without the password
-    return connection, channel
+    connection.sock.settimeout(options.connect_timeout)  # else a broker that hangs holds us for ever
+    return connection, client.as_uri()
 
 
 def _encryption(url: str, tls: Tls | None) -> dict[str, Any] | bool:
