@@ -42,18 +42,33 @@ def ask(path: str, method: str, deadline: float) -> Status:
     Raises `NoAnswerError` when nothing listens or what comes is no answer, `Hung` when time runs out, `Refused` when
     the daemon says no.
     """
+    return _status(path, _converse(path, method, deadline))
+
+
+def exchange(path: str, method: str, deadline: float) -> dict[str, Any]:
+    """The whole answer to ``method``: ``ok``, and more by the method. Raises as `ask` does, but not `Refused`."""
+    line = _converse(path, method, deadline)
+    try:
+        answer = json.loads(line)
+    except ValueError:
+        answer = None
+    if not isinstance(answer, dict):
+        raise NoAnswerError(f"what answers at {path} is not a congressd daemon: {line[:80]!r}")
+    return answer
+
+
+def _converse(path: str, method: str, deadline: float) -> bytes:
     until = time.monotonic() + deadline
     try:
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as conversation:
             conversation.settimeout(deadline)
             conversation.connect(path)
             conversation.sendall(json.dumps({"method": method}).encode() + b"\n")
-            line = _line(conversation, until)
+            return _line(conversation, until)
     except (TimeoutError, BlockingIOError):
         raise Hung(f"the daemon does not answer at {path} within {deadline:.1f} s") from None
     except OSError as error:
         raise NoAnswerError(f"nothing answers at {path}: {error.strerror or error}") from None
-    return _status(path, line)
 
 
 def peer(path: str) -> int | None:

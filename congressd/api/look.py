@@ -76,7 +76,7 @@ class Look:
             "bus": self.readiness.bus,
             "backlog": self.node.streams.backlog(),
             "access": self.service.access.problem or "fine",
-            "nodes": [_node(each) for each in self.nodes],
+            "nodes": [each.document() for each in self.nodes],
             "sources": [self._source(name, state) for name, state in self.readiness.sources.items()],
             "failures": [_failures(each) for each in self.failures],
             "engine": {"version": self.node.engine.version, **self.engine},
@@ -97,10 +97,6 @@ class Look:
             "fetched_at": iso(fetched_at) if fetched_at else None,
             "pushes_waiting": self.pushes_waiting.get(name, 0),
         }
-
-
-def _node(report: NodeReport) -> dict[str, Any]:
-    return {**report.said, "state": report.state, "silent_seconds": round(report.silent, 3)}
 
 
 def _failures(failures: RuleFailures) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """The control socket of a daemon: one line of JSON in, one line out, for the machine's administrator only.
 
-``{"method": "status"}`` is answered by ``{"ok": true, "status": {...}}`` or ``{"ok": false, "error": "..."}``. Each
+``{"method": "status"}`` is answered by ``{"ok": true, "status": {...}}`` or ``{"ok": false, "error": "..."}``; a daemon
+may have reports besides, such as ``{"method": "nodes"}``, answered by ``{"ok": true, "nodes": [...]}``. Each
 conversation has a thread of its own, few at a time, and a deadline, so that nobody who connects can hold up the
 daemon, or keep another one from asking.
 """
@@ -36,11 +37,17 @@ Methods = Mapping[str, Callable[[], object]]
 class ControlSocket:
     """Answers on a UNIX socket that only its owner (and root) may connect to."""
 
-    def __init__(self, path: Path, status: Callable[[], Status], methods: Methods) -> None:
-        """``status`` must never wait; ``methods`` (besides ``status``) may, each call on its own thread."""
+    def __init__(
+        self, path: Path, status: Callable[[], Status], methods: Methods, reports: Methods | None = None
+    ) -> None:
+        """``status`` must never wait; ``methods`` (besides ``status``) may, each call on its own thread.
+
+        What a method of ``reports`` returns is the answer, under the method's own name: it must be JSON.
+        """
         self._path = path
         self._status = status
         self._methods: Methods = {"status": lambda: None, **methods}
+        self._reports = reports or {}
         self._room = threading.BoundedSemaphore(MOST)
         self._listener: socket.socket | None = None
 
@@ -101,13 +108,15 @@ class ControlSocket:
         except ValueError:
             question = None
         method = question.get("method") if isinstance(question, dict) else None
-        if not isinstance(method, str) or method not in self._methods:
-            known = ", ".join(sorted(self._methods))
+        if not isinstance(method, str) or method not in {*self._methods, *self._reports}:
+            known = ", ".join(sorted({*self._methods, *self._reports}))
             asked = f"the method {method!r:.80}" if isinstance(question, dict) else f"{line[:80]!r}"
             return _refusal(f'{asked} is not known; ask one of {known}, such as {{"method": "status"}}')
-        if method != "status":
+        if method != "status" and method not in self._reports:
             LOG.info("method=%s: asked over the control socket", method)
         try:
+            if method in self._reports:
+                return {"ok": True, method: self._reports[method]()}
             self._methods[method]()
             return {"ok": True, "status": self._status().document()}
         except CongressError as error:

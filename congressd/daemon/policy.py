@@ -5,13 +5,14 @@ The parent process holds the PID file and checks what can be checked before it f
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 import signal
 import threading
 import time
 from collections.abc import Callable
-from typing import Final
+from typing import Any, Final
 
 from congressd.api.app import Application, create_app
 from congressd.api.server import serve
@@ -24,6 +25,7 @@ from congressd.daemon.pidfile import claim
 from congressd.daemon.presence import Presence
 from congressd.daemon.start import Identity, StartError
 from congressd.daemon.status import State, Status
+from congressd.model import jsontext
 from congressd.model.errors import CongressError
 from congressd.store.database import Database
 from congressd.store.keys import Keys
@@ -95,7 +97,9 @@ class PolicyDaemon:
         self._presence = Presence(self._control, identity.name, self.status)
         self._access = wiring.access(settings)
         self._app = create_app(Service(self._node, self._access, {"node": identity.name}))
-        self._socket = ControlSocket(identity.socket, self.status, {"drain": self.drain, "stop": self._end})
+        self._socket = ControlSocket(
+            identity.socket, self.status, {"drain": self.drain, "stop": self._end}, {"nodes": self.nodes}
+        )
         self._reason = ""  # why it has not begun
         self._draining = False
         self._stopping = threading.Event()
@@ -151,6 +155,11 @@ class PolicyDaemon:
             reason=self._reason or "; ".join(readiness.missing),
             refused=node.streams.counters().get("dropped_old_epoch", 0),
         )
+
+    def nodes(self) -> Any:
+        """All nodes that were heard, each with what it says of itself, as JSON. Never waits."""
+        # What came over control is made of values, which Python's own JSON does not know.
+        return json.loads(jsontext.dumps([each.document() for each in self._node.roll.all()]))
 
     def _turned(self) -> None:
         """The work loop has turned."""

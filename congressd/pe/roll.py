@@ -34,6 +34,10 @@ class NodeReport:
         """The state that it told; ``silent`` if that is too long ago."""
         return "silent" if self.silent > SILENCE else str(self.said.get("state"))
 
+    def document(self) -> dict[str, Any]:
+        """The report as JSON, with the values' own booleans."""
+        return {**self.said, "state": self.state, "silent_seconds": round(self.silent, 3)}
+
 
 class Roll:
     """Hears the notices."""
