@@ -1,0 +1,90 @@
+"""Probes of congressd's own processes: control sockets, the API, and the nodes that they hear."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from congressd.agent import control
+from congressd.doctor.ask_haproxy import policy_engines
+from congressd.doctor.ask_http import Api, ask_all
+from congressd.doctor.finding import Failed, NotHere
+from congressd.doctor.place import ANSWER, Place
+
+
+@dataclass(frozen=True, slots=True)
+class Daemon:
+    """A daemon by its control socket: what it says, or why it says nothing."""
+
+    name: str  #: such as ``pe-1``
+    said: Any
+    silence: str = ""
+
+
+def ask_daemons(place: Place) -> list[Daemon]:
+    """What each daemon with a control socket on this node says. Raises NotHere, Failed."""
+    return place.once("daemons", lambda: _ask_daemons(place))
+
+
+def _ask_daemons(place: Place) -> list[Daemon]:
+    place.need()
+    try:
+        sockets = sorted(each for each in place.run_dir.iterdir() if each.suffix == ".sock")
+    except FileNotFoundError:
+        sockets = []
+    except OSError as error:
+        raise Failed(f"{place.run_dir} cannot be read: {error.strerror}", "run the doctor as root") from None
+    if not sockets:
+        raise NotHere(f"no daemon has a control socket in {place.run_dir}; `congressd serve` needs none")
+    return [_ask_daemon(each, "status") for each in sockets]
+
+
+def _ask_daemon(socket: Path, method: str) -> Daemon:
+    try:
+        answer = control.exchange(str(socket), method, ANSWER)
+    except control.NoAnswerError as error:
+        return Daemon(socket.stem, {}, str(error))
+    if not answer.get("ok"):
+        return Daemon(socket.stem, {}, str(answer.get("error", "it gave no reason")))
+    return Daemon(socket.stem, answer.get(method) or {})
+
+
+def ask_nodes(place: Place) -> list[dict[str, Any]]:
+    """The nodes that a policy engine of this node hears, each as it tells of itself. Raises NotHere."""
+    engines = [each for each in ask_daemons(place) if each.name.startswith("pe-") and not each.silence]
+    for each in engines:
+        told = _ask_daemon(place.run_dir / f"{each.name}.sock", "nodes")
+        if not told.silence and isinstance(told.said, list):
+            return told.said
+    raise NotHere("no policy engine of this node can be asked whom it hears")
+
+
+def ask_apis(place: Place) -> list[Api]:
+    """The API of each policy engine of this node. Raises NotHere."""
+    default = place.need().default
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}.get(default.bind_host, default.bind_host)
+    try:
+        engines = [each.name for each in ask_daemons(place) if each.name.startswith("pe-")]
+        if not engines:
+            raise NotHere("no policy engine runs on this node")
+        numbers = [int(each.removeprefix("pe-")) for each in engines if each.removeprefix("pe-").isdecimal()]
+    except NotHere:
+        if default.data_dir:
+            numbers = [1]  # one process
+        else:
+            raise
+    return ask_all([(host, default.bind_port + number - 1) for number in numbers])
+
+
+def ask_peers(place: Place) -> list[Api]:
+    """All policy engines that HAProxy knows; without HAProxy those of this node. Raises NotHere."""
+    return place.once("peers", lambda: _ask_peers(place))
+
+
+def _ask_peers(place: Place) -> list[Api]:
+    try:
+        addresses = policy_engines(place)
+    except (NotHere, Failed):
+        return ask_apis(place)
+    return ask_all(addresses)
