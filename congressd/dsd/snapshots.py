@@ -41,6 +41,10 @@ class AskedSnapshots:
                 self._thread.start()
             self._changed.notify()
 
+    def waiting(self) -> int:
+        """How many snapshots are still to be published."""
+        return len(self._waiting)
+
     def clear(self) -> None:
         """Publish nothing of what waits: this node is no longer the one to do so."""
         with self._changed:

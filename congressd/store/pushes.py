@@ -136,7 +136,7 @@ def last_number(session: Session, source_id: str) -> int:
 def last_numbers(session: Session) -> dict[str, int]:
     """The numbers of the last accepted pushes of all sources, by id; 0 where there is none. For `Database.read`."""
     stream = models.PushStream
-    return {source_id: last for source_id, last in session.execute(select(stream.source_id, stream.last))}
+    return {row.source_id: row.last for row in session.execute(select(stream.source_id, stream.last))}
 
 
 def since(session: Session, source_id: str, number: int) -> tuple[Push, ...] | None:

@@ -61,7 +61,7 @@ def test_repeated_values_are_one_object_after_decoding() -> None:
 def test_heartbeats_come_back_as_they_were() -> None:
     beats = (
         Heartbeat("nova", 7, 3, {"servers": Digest(2, 2**128 - 1), "ports": Digest(0, 0)}),
-        Heartbeat("neutron", 7, 0),
+        Heartbeat("neutron", 7, 0, {}, 1234567890.125),
     )
     assert decode(list(encode_heartbeats(beats))) == beats
 

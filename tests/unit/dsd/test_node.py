@@ -180,7 +180,7 @@ def test_a_snapshot_is_published_to_whoever_asks(house: House) -> None:
     house.node()
     early.wait(lambda: early.batches)
     late = house.listen("cloud")
-    assert house.ask("snapshots", sources=["cloud"], to=late.subscriber.address) == []
+    assert house.ask("snapshots", sources=["nobody", "cloud"], to=late.subscriber.address) == ["nobody"]
     late.wait(lambda: late.batches)
     assert late.batches == early.batches
     assert len(early.batches) == 1
@@ -193,6 +193,46 @@ def test_heartbeats_tell_position_and_digest(house: House) -> None:
     listener.wait(lambda: listener.beats)
     beat = listener.beats[-1]
     assert (beat.epoch, beat.sequence, beat.digests["fake_table"].count) == (node.epoch, 1, 3)
+    assert beat.fetched_at == listener.batches[0].fetched_at
+
+
+def test_a_heartbeat_tells_of_a_poll_that_found_nothing_new(house: House) -> None:
+    house.add("cloud", "fake", {"rows": 1, "churn": 0, "poll_time": 0})
+    house.add("inventory", "push", SERVERS)
+    listener = house.listen("cloud", "inventory")
+    house.node()
+    listener.wait(lambda: len({beat.source for beat in listener.beats}) == 2)
+
+    def newest(source: str) -> float:
+        return max(beat.fetched_at for beat in listener.beats if beat.source == source)
+
+    before = newest("cloud"), newest("inventory")
+    house.ask("refresh", source="cloud")
+    listener.wait(lambda: newest("cloud") > before[0])
+    listener.wait(lambda: newest("inventory") > before[1])  # what was pushed is right until something else is
+    assert [batch.sequence for batch in listener.batches] == [1, 1]
+
+
+def test_the_node_says_which_of_many_sources_are_down(house: House) -> None:
+    house.add("good", "fake", {"rows": 1, "poll_time": 0})
+    house.add("bad", "fake", {"plan": [{"error": "the cloud is away"}], "poll_time": 0})
+    house.add("broken", "no such driver")
+    house.node()
+    eventually(lambda: house.ask("down", sources=["good", "bad", "broken", "nobody"]) == ["bad", "broken"])
+
+
+def test_the_log_of_pushes_is_looked_at_once_for_all_sources(house: House) -> None:
+    """A lost notice is made up for, and the status of a source says that somebody looks."""
+    records = [house.add(f"inventory-{number}", "push", SERVERS) for number in range(20)]
+    listener = house.listen(*(record.name for record in records))
+    house.node()
+    listener.wait(lambda: len(listener.batches) == 20)
+    before = house.ask("status", source="inventory-3")["last_success"]
+    for record in records[::5]:
+        house.push(record, Upsert("servers", [("a", "x")], (0,)), notice=False)
+    listener.wait(lambda: len(listener.batches) == 24)
+    assert {batch.source for batch in listener.batches[20:]} == {record.name for record in records[::5]}
+    eventually(lambda: house.ask("status", source="inventory-3")["last_success"] != before)
 
 
 def test_a_deleted_source_stops_and_its_name_can_be_used_again(house: House) -> None:

@@ -14,9 +14,10 @@ from congressd.pe.freshness import Freshness
 from congressd.pe.node import PolicyEngineNode
 from congressd.pe.policies import RuleDraft
 from congressd.pe.token import Position, Token, parse_token
-from congressd.store import keys, migrate, policies
+from congressd.store import epochs, keys, migrate, policies
 from congressd.store.changes import PolicyDeleted
 from congressd.store.database import Database
+from tests.unit.bus.batches import delta
 from tests.unit.rig import Rig, wait_until
 
 
@@ -149,6 +150,34 @@ def test_the_age_of_rows_can_be_bounded(one: Rig) -> None:
     assert one.get(f"{path}0", 503)["error"]["error_code"] == 503
     one.stop_dsd()
     assert one.get(f"{path}60")["results"]
+
+
+def test_a_poll_that_finds_nothing_new_makes_rows_young_again_and_nobody_is_asked(one: Rig) -> None:
+    config = {"user": "a", "password": "b", "poll_time": 0.05}
+    one.post("/v1/data-sources", {"name": "cave", "driver": "safe", "config": config})
+    one.push_source("doc", {"t": ["a"]})
+    one.policy("alice", "p(x) :- cave:state(user=x)", "q(x) :- doc:t(x)")
+    holder, streams = one.node.holder, one.node.streams
+    wait_until(lambda: streams.right_at("cave") > holder.fetched_at.get("cave", streams.right_at("cave")))
+    assert one.get("/v1/policies/alice/tables/p/rows?max_staleness=5")["results"] == [{"data": ["a"]}]
+    # What was pushed is as new as the next heartbeat, however long ago it was.
+    assert one.get("/v1/policies/alice/tables/q/rows?max_staleness=0")["results"] == []
+
+
+def test_the_database_tells_a_node_of_the_epoch(one: Rig) -> None:
+    """A datasource node that lost its role is refused though its successor has not said a word yet."""
+    one.push_source("doc", {"t": ["a"]})
+    one.policy("alice", "p(x) :- doc:t(x)")
+    one.push("doc", "t", [[1]])
+    wait_until(lambda: one.rows("alice", "p") == [[1]])
+    held = one.node.holder.progress.position("doc")
+    assert held is not None
+    one.database.run(lambda session: epochs.take_epoch(session, epochs.DSD, "successor", 0))
+    one.node.follower.catch_up()
+    dropped = one.node.streams.counters().get("dropped_old_epoch", 0)
+    one.bus.publisher().publish(delta("doc", held.epoch, held.sequence + 1, "t", [(2,)]))
+    wait_until(lambda: one.node.streams.counters().get("dropped_old_epoch", 0) > dropped)
+    assert one.rows("alice", "p") == [[1]]
 
 
 def test_an_answer_without_the_rows_of_a_source_says_so(one: Rig) -> None:
