@@ -86,7 +86,7 @@ class Look:
     def _source(self, name: str, state: str) -> dict[str, Any]:
         held = self.node.holder.progress.position(name)
         lag = self.lags.get(name)
-        fetched_at = self.node.holder.fetched_at.get(name)
+        right_at = self.node.freshener.right_at(name)
         return {
             "source": name,
             "state": state,
@@ -94,7 +94,7 @@ class Look:
             "published": None if lag is None else f"{lag.epoch}.{lag.sequence}",
             "behind": None if lag is None else lag.behind,
             "silent_seconds": None if lag is None else round(lag.silent, 3),
-            "fetched_at": iso(fetched_at) if fetched_at else None,
+            "fetched_at": iso(right_at) if right_at else None,
             "pushes_waiting": self.pushes_waiting.get(name, 0),
         }
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Final
@@ -98,6 +97,12 @@ class Freshener:
         silent = self._interest.silent(sources)
         return tuple(name for name in sorted(sources) if name in silent or position(name) is None)
 
+    def right_at(self, source: str) -> float | None:
+        """When the rows of a source that are held were last known to be right, seconds since 1970; None for never."""
+        if self._holder.progress.position(source) is None:
+            return None
+        return max(self._holder.fetched_at.get(source, 0.0), self._interest.right_at(source)) or None
+
     def _keep_promise(self, source: str) -> None:
         promised = self._promised.get(source)
         if promised is None:
@@ -116,17 +121,12 @@ class Freshener:
 
         A poll that found nothing new comes with the next heartbeat, so that is waited for where it may help.
         """
-        now = self._clock.now()
-        oldest = now - most
-        stale = [name for name in sorted(sources) if self._right_at(name) < oldest]
-        hopeful = all(self._right_at(name) >= oldest - BEAT for name in stale) and not self._interest.silent(stale)
-        if stale and hopeful:
+        oldest = self._clock.now() - most
+        stale = self._older(sources, oldest)
+        if stale and not self._older(stale, oldest - BEAT) and not self._interest.silent(stale):
             self._interest.wait_right(stale, oldest, BEAT)
-            stale = [name for name in stale if self._right_at(name) < oldest]
+            stale = self._older(stale, oldest)
         return stale
 
-    def _right_at(self, source: str) -> float:
-        """When the rows of a source that are held were last known to be right, seconds since 1970."""
-        if self._holder.progress.position(source) is None:
-            return -math.inf
-        return max(self._holder.fetched_at.get(source, 0.0), self._interest.right_at(source))
+    def _older(self, sources: Collection[str], oldest: float) -> list[str]:
+        return [name for name in sorted(sources) if (self.right_at(name) or 0.0) < oldest]
