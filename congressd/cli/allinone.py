@@ -18,7 +18,7 @@ from congressd.cli import example as example_cloud
 from congressd.cli import greeting, port
 from congressd.cli.datadir import DATABASE, LOG_FILE, claim
 from congressd.config.options import Settings
-from congressd.daemon import wiring
+from congressd.daemon import wiring, wiring_dsd, wiring_pe
 from congressd.daemon.presence import Presence
 from congressd.daemon.start import StartError
 from congressd.daemon.status import State, Status
@@ -39,7 +39,7 @@ def serve(settings: Settings, *, example: bool) -> None:
     _log(settings.default.log_level, directory / LOG_FILE)
     if example and settings.default.auth_strategy != "none":
         raise StartError("the example is set up without a token: leave out --example, or take auth_strategy = none")
-    wiring.access(settings)
+    wiring_pe.access(settings)
     port.check_free(settings.default.bind_host, settings.default.bind_port)
     secret = keys.load(wiring.key_file(settings.default.encryption_key_path or str(directory)), create=True)
     url = settings.database.connection or f"sqlite:///{directory / DATABASE}"
@@ -67,14 +67,14 @@ class AllInOne:
         self._publisher = self._bus.publisher()
         self._subscriber = self._bus.subscriber()
         self._controls = (self._bus.control(), self._bus.control())
-        self._dsd = wiring.datasource_node(
+        self._dsd = wiring_dsd.datasource_node(
             settings, NAME, self._database, self._publisher, self._controls[0], secret, reactivate=True
         )
         presence = Presence(self._controls[1], NAME, self.status)
-        self._pe = wiring.policy_engine_node(
+        self._pe = wiring_pe.policy_engine_node(
             settings, self._database, self._subscriber, self._controls[1], secret, turned=presence
         )
-        self._access = wiring.access(settings)
+        self._access = wiring_pe.access(settings)
         self._app = create_app(Service(self._pe, self._access, {"node": NAME}))
 
     @property

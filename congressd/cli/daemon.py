@@ -15,13 +15,14 @@ from congressd.api.tokenfile import TokenFileError
 from congressd.cli import port as ports
 from congressd.cli.configuration import config_option, data_dir_option, read_settings
 from congressd.cli.datadir import DATABASE, StartError
+from congressd.cli.doctor import bundle, doctor
 from congressd.cli.tokens import token
 from congressd.config import render
 from congressd.config.load import ConfigError, load
 from congressd.config.options import Settings
 from congressd.daemon.start import identify
 from congressd.model.errors import CongressError
-from congressd.store import keys, migrate
+from congressd.store import keys, migrate, schema
 from congressd.store.check import check
 from congressd.store.database import Database
 
@@ -107,7 +108,7 @@ def db_upgrade(revision: str, data_dir: Path | None, config: Path | None) -> Non
     """Bring the database to the schema of this version, or to REVISION."""
     database = _database(config, data_dir)
     migrate.upgrade(database, revision)
-    click.echo(f"{database.name} is at {migrate.current(database)}")
+    click.echo(f"{database.name} is at {schema.current(database)}")
 
 
 @db.command("downgrade")
@@ -118,7 +119,7 @@ def db_downgrade(revision: str, data_dir: Path | None, config: Path | None) -> N
     """Take the database back to REVISION (`base` removes all tables, with all that they hold)."""
     database = _database(config, data_dir)
     migrate.downgrade(database, revision)
-    click.echo(f"{database.name} is at {migrate.current(database) or 'base'}")
+    click.echo(f"{database.name} is at {schema.current(database) or 'base'}")
 
 
 @db.command("check")
@@ -134,7 +135,7 @@ def db_check(data_dir: Path | None, config: Path | None) -> None:
     findings = check(database, keys.load(file, create=False) if file.is_file() else None)
     if findings:
         raise StartError(f"{database.name}: " + "; ".join(finding.detail for finding in findings))
-    click.echo(f"{database.name} is at {migrate.current(database)}, as this version needs it, and whole")
+    click.echo(f"{database.name} is at {schema.current(database)}, as this version needs it, and whole")
 
 
 @db.command("key")
@@ -174,6 +175,8 @@ def config_sample() -> None:
 
 
 cli.add_command(token)
+cli.add_command(doctor)
+cli.add_command(bundle)
 
 
 def _node_settings(config: Path | None, instance: str, host: str | None, port: int | None) -> Settings:

@@ -15,7 +15,7 @@ from collections.abc import Callable
 from typing import Final
 
 from congressd.config.options import Settings
-from congressd.daemon import cluster, logs, wiring
+from congressd.daemon import cluster, logs, wiring, wiring_dsd
 from congressd.daemon.control_socket import ControlSocket
 from congressd.daemon.notify import Notifier, Pulse
 from congressd.daemon.pidfile import claim
@@ -71,7 +71,7 @@ class DatasourceDaemon:
         self._pulse = Pulse(self._notifier, lambda: self.status().line())
         self._publisher = cluster.publisher(settings)
         self._control = cluster.control(settings, identity)
-        self._node = wiring.datasource_node(
+        self._node = wiring_dsd.datasource_node(
             settings,
             identity.name,
             database,

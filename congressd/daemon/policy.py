@@ -18,7 +18,7 @@ from congressd.api.app import Application, create_app
 from congressd.api.server import serve
 from congressd.api.service import Service
 from congressd.config.options import Settings
-from congressd.daemon import cluster, logs, wiring
+from congressd.daemon import cluster, logs, wiring, wiring_pe
 from congressd.daemon.control_socket import ControlSocket
 from congressd.daemon.notify import Notifier, Pulse
 from congressd.daemon.pidfile import claim
@@ -44,7 +44,7 @@ def run(settings: Settings, identity: Identity, *, reread: Callable[[], Settings
     """
     url, secret = wiring.shared_database(settings), wiring.shared_key(settings)
     cluster.brokers(settings)
-    wiring.access(settings)
+    wiring_pe.access(settings)
     held = claim(identity.pid_file)
     try:
         logs.begin(settings.default.log_level)
@@ -85,7 +85,7 @@ class PolicyDaemon:
         self._database = Database(self._url)
         self._subscriber = cluster.subscriber(settings, identity)
         self._control = cluster.control(settings, identity)
-        self._node = wiring.policy_engine_node(
+        self._node = wiring_pe.policy_engine_node(
             settings,
             self._database,
             self._subscriber,
@@ -95,7 +95,7 @@ class PolicyDaemon:
             name=identity.name,
         )
         self._presence = Presence(self._control, identity.name, self.status)
-        self._access = wiring.access(settings)
+        self._access = wiring_pe.access(settings)
         self._app = create_app(Service(self._node, self._access, {"node": identity.name}))
         self._socket = ControlSocket(
             identity.socket, self.status, {"drain": self.drain, "stop": self._end}, {"nodes": self.nodes}

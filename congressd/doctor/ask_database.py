@@ -16,7 +16,7 @@ from congressd.daemon import wiring
 from congressd.doctor.finding import Failed, NotHere
 from congressd.doctor.place import ANSWER, Place, now
 from congressd.model.errors import CongressError
-from congressd.store import keys, migrate
+from congressd.store import keys, schema
 from congressd.store.database import Database, Limits
 from congressd.store.epochs import DSD, holder
 
@@ -115,7 +115,7 @@ def ask_database(place: Place) -> Reached:
 def ask_schema(place: Place) -> Schema:
     """Which schema it has. Raises NotHere, Failed."""
     try:
-        return Schema(migrate.current(_database(place)), migrate.newest())
+        return Schema(schema.current(_database(place)), schema.newest())
     except CongressError as error:
         raise NotHere(f"not asked: {error.detail}") from None
 

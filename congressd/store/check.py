@@ -10,7 +10,7 @@ from sqlalchemy import ColumnElement, func, select
 from sqlalchemy.orm import Session
 
 from congressd.model.errors import CongressError
-from congressd.store import changes, keys, migrate, models, policies
+from congressd.store import changes, keys, models, policies, schema
 from congressd.store.database import Database
 
 #: finding, sentence, rows that should not be. A literal table: each line is one property of a whole database.
@@ -81,12 +81,12 @@ def check(database: Database, secrets_key: keys.Keys | None = None) -> list[Find
     With ``secrets_key`` it also looks whether that opens the secrets. Raises CongressError("unavailable") if the
     database cannot be read at all.
     """
-    schema, needed = migrate.current(database), migrate.newest()
-    if schema != needed:
+    found, needed = schema.current(database), schema.newest()
+    if found != needed:
         return [
             Finding(
                 "schema",
-                f"the database {database.name} has the schema {schema or 'of an empty database'}, this version needs"
+                f"the database {database.name} has the schema {found or 'of an empty database'}, this version needs"
                 f" {needed}; run `congressd db upgrade`",
             )
         ]

@@ -1,22 +1,18 @@
-"""The schema of the database: up, down, and which one it has. Alembic does the steps, in ``migrations/``."""
+"""The schema of the database, up and down. Alembic does the steps, in ``migrations/``."""
 
 from __future__ import annotations
 
 import threading
-from pathlib import Path
 from typing import Final
 
 from alembic import command
 from alembic.config import Config
-from alembic.migration import MigrationContext
-from alembic.script import ScriptDirectory
 from alembic.util import CommandError
 from sqlalchemy import Connection, exc
 
 from congressd.model.errors import CongressError
 from congressd.store.database import Database
-
-FOLDER: Final = Path(__file__).with_name("migrations")
+from congressd.store.schema import FOLDER, newest
 
 #: Another node may run the same steps at the same moment, and MariaDB has no transaction around them: who finds that
 #: the other one wrote first runs again, over what is there. Each attempt finds at least one more step done.
@@ -45,19 +41,6 @@ def downgrade(database: Database, target: str) -> None:
     """Bring the schema down to ``target`` ("base": no tables at all). Raises as `upgrade` does."""
     with database.connection() as connection:
         _run(connection, target, up=False)
-
-
-def current(database: Database) -> str | None:
-    """The schema that the database has; None for an empty one."""
-    with database.connection() as connection:
-        return MigrationContext.configure(connection).get_current_revision()
-
-
-def newest() -> str:
-    """The schema that this version needs."""
-    head = ScriptDirectory.from_config(_config()).get_current_head()
-    assert head is not None, "the migrations have one end"
-    return head
 
 
 def _run(connection: Connection, target: str, *, up: bool) -> None:

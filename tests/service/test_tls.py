@@ -10,7 +10,7 @@ import pytest
 
 from congressd.bus.rabbit_streams import BROKEN, RabbitOptions, connect
 from congressd.model.errors import CongressError
-from congressd.store import migrate
+from congressd.store import schema
 from congressd.store.database import Database, Limits
 from tests.service.certificates import Certificates, make_certificates
 from tests.service.mariadb import MariaDB
@@ -73,7 +73,7 @@ def test_nodes_work_over_encrypted_connections_only(servers: Servers) -> None:
 def test_a_database_that_somebody_else_signed_for_is_not_trusted(servers: Servers) -> None:
     database = Database(f"{servers.database}?ssl_ca={servers.strange.ca}", limits=Limits(deadline=1.0))
     with pytest.raises(CongressError, match=r"certificate|unavailable"):
-        migrate.current(database)
+        schema.current(database)
 
 
 def test_a_broker_that_somebody_else_signed_for_is_not_trusted(servers: Servers) -> None:

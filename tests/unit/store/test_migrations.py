@@ -9,11 +9,13 @@ from typing import Any
 
 import pytest
 from alembic.autogenerate import compare_metadata
+from alembic.config import Config
 from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from sqlalchemy import inspect, text
 
 from congressd.model.errors import CongressError
-from congressd.store import migrate, models, policies
+from congressd.store import migrate, models, policies, schema
 from congressd.store.changes import PolicyCreated
 from congressd.store.database import Database
 from tests.unit.store.fixtures import Connect, commit, policy
@@ -32,9 +34,9 @@ def test_the_migrated_schema_is_that_of_the_models(database: Database) -> None:
 
 
 def test_down_to_nothing_and_up_again(database: Database) -> None:
-    assert migrate.current(database) == migrate.newest()
+    assert schema.current(database) == schema.newest()
     migrate.downgrade(database, "base")
-    assert migrate.current(database) is None
+    assert schema.current(database) is None
     assert tables(database) == {"alembic_version"}
     migrate.upgrade(database)
     commit(database, PolicyCreated(policy("one")))
@@ -62,7 +64,7 @@ def test_every_table_has_a_primary_key_that_nothing_counts_up(database: Database
 
 @pytest.mark.parametrize("target", ["9999", "nonsense"])
 def test_a_schema_that_nobody_knows_is_refused(connect: Connect, target: str) -> None:
-    with pytest.raises(CongressError, match=migrate.newest()) as caught:
+    with pytest.raises(CongressError, match=schema.newest()) as caught:
         migrate.upgrade(connect(), target)
     assert caught.value.code.name == "bad_request"
 
@@ -112,3 +114,9 @@ def test_threads_that_upgrade_at_once_do_not_disturb_each_other(connect: Connect
         thread.join(timeout=120)
     assert failures == []
     assert nodes[0].read(policies.current_revision) == 0
+
+
+def test_the_newest_schema_is_where_the_steps_end() -> None:
+    config = Config()
+    config.set_main_option("script_location", str(schema.FOLDER))
+    assert ScriptDirectory.from_config(config).get_heads() == [schema.newest()]
