@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Final
 
 from congressd.doctor.ask_http import ask_api
-from congressd.doctor.ask_pacemaker import Address, ask_cluster, read_address, read_addresses
+from congressd.doctor.ask_pacemaker import Address, cluster_for_more, read_address, read_addresses
 from congressd.doctor.finding import Failed, NotHere
 from congressd.doctor.place import ANSWER, Place
 
@@ -86,8 +86,7 @@ def command(place: Place, text: str) -> str:
     """The answer to a command on HAProxy's socket. Raises NotHere, Failed."""
     path = place.paths.haproxy_socket
     if not path.exists():
-        if not place.paths.haproxy_config.exists():
-            raise NotHere("there is no HAProxy on this node")
+        _bind(place)
         raise Failed(f"HAProxy does not run: there is no {path}", _ADVICE)
     try:
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as conversation:
@@ -174,7 +173,7 @@ def read_certificate(pem: bytes, bind: Bind) -> Certificate:
 
 def ask_address(place: Place) -> Address:
     """The API's address that moves between the nodes. Raises NotHere, Failed."""
-    cluster = ask_cluster(place)
+    cluster = cluster_for_more(place)
     resource = next((each for each in cluster.resources if each.id == VIP), None)
     if resource is None:
         raise NotHere(f"Pacemaker has no resource {VIP}")

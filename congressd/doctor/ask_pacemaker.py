@@ -107,14 +107,29 @@ def ask_cluster(place: Place) -> Cluster:
     return place.once("cluster", lambda: _ask_cluster(place))
 
 
+def cluster_for_more(place: Place) -> Cluster:
+    """The same, for who looks at one side of it: that it does not answer is told once. Raises NotHere."""
+    try:
+        return ask_cluster(place)
+    except Failed as error:
+        raise NotHere(f"not asked: {error}") from None
+
+
 def _ask_cluster(place: Place) -> Cluster:
-    if not place.has("crm_mon"):
-        raise NotHere("Pacemaker is not installed")
+    _wanted(place, "crm_mon", "Pacemaker")
     said = place.run("crm_mon", *MONITOR)
     try:
         return read_cluster(said.text)
     except ElementTree.ParseError:
         raise Failed(f"crm_mon says what cannot be read: {said.complaint}", _START) from None
+
+
+def _wanted(place: Place, program: str, noun: str) -> None:
+    """Raises NotHere where there is no cluster."""
+    if place.settings is not None and not place.settings.bus.url:
+        raise NotHere(f"one process needs no {noun}")
+    if not place.has(program):
+        raise NotHere(f"{noun} is not installed")
 
 
 def read_cluster(text: str) -> Cluster:
@@ -200,8 +215,7 @@ def _true(element: ElementTree.Element, name: str) -> bool:
 
 def ask_quorum(place: Place) -> Quorum:
     """Votes as corosync counts them. Raises NotHere, Failed."""
-    if not place.has("corosync-quorumtool"):
-        raise NotHere("corosync is not installed")
+    _wanted(place, "corosync-quorumtool", "corosync")
     said = place.run("corosync-quorumtool", "-s")
     try:
         return read_quorum(said.text)
@@ -219,7 +233,7 @@ def read_quorum(text: str) -> Quorum:
 
 def ask_fencing(place: Place) -> Watchdog:
     """The cluster, and its property about watchdogs. Raises NotHere, Failed."""
-    cluster = ask_cluster(place)
+    cluster = cluster_for_more(place)
     said = place.run(
         "crm_attribute", "--type", "crm_config", "--name", "stonith-watchdog-timeout", "--query", "--quiet"
     )

@@ -61,7 +61,7 @@ def judge_lease(lease: Lease) -> list[Finding]:
     if lease.left < -LEASE_OVER:
         return [
             problem(
-                f"no datasource node is active: epoch {lease.epoch} of {lease.node} ended {_span(-lease.left)} ago",
+                f"no datasource node is active: {lease.node} {_ended(-lease.left)} (epoch {lease.epoch})",
                 "pushes are taken and wait. In a cluster `pcs status` says why the DSD does not run; else start it: "
                 "`systemctl start congress-dsd`, or `congressd serve`",
             )
@@ -69,11 +69,11 @@ def judge_lease(lease: Lease) -> list[Finding]:
     return [ok(f"{lease.node} is active with epoch {lease.epoch}")]
 
 
-def _span(seconds: float) -> str:
-    """A time in words; a lease that was given back ended in 1970."""
+def _ended(seconds: float) -> str:
+    """How the last one ended; a lease that was given back ended in 1970."""
     if seconds > 10 * 365 * 86400:
-        return "in good order, some time"
-    return f"{seconds:.0f} s" if seconds < 600 else f"{seconds / 60:.0f} min"
+        return "stopped in good order"
+    return f"has not been heard for {seconds:.0f} s" if seconds < 600 else f"ended {seconds / 60:.0f} min ago"
 
 
 def judge_galera(nodes: Sequence[Galera]) -> list[Finding]:

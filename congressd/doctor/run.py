@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import queue
-import threading
-import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, Final
 
 from congressd import __version__
+from congressd.doctor.deadlines import Task, run_all
 from congressd.doctor.finding import Failed, Finding, Level, NotHere, not_here, problem
 from congressd.doctor.place import Place
+from congressd.doctor.scrub import Scrubber, known_secrets
 from congressd.doctor.table import CHECKS, Check
 from congressd.model.errors import CongressError
 
@@ -54,25 +54,21 @@ def run(
     ``told`` hears how many are done, of how many, and which are not.
     """
     wanted = [each for each in checks if not names or each.name in names]
-    answers: queue.SimpleQueue[tuple[str, Sequence[Finding]]] = queue.SimpleQueue()
-    begin = time.monotonic()
-    for check in wanted:
-        # Daemon threads: one that hangs in the kernel must not keep the program from ending.
-        threading.Thread(target=_answer, args=(check, place, answers), name=check.name, daemon=True).start()
-    waiting = {each.name: begin + min(each.deadline, longest) for each in wanted}
-    results: dict[str, Sequence[Finding]] = {}
-    while waiting:
-        told(len(results), len(wanted), sorted(waiting))
-        try:
-            name, findings = answers.get(timeout=max(min(waiting.values()) - time.monotonic(), 0.001))
-        except queue.Empty:
-            for name in [each for each, end in waiting.items() if end <= time.monotonic()]:
-                results[name] = [_late(name, waiting.pop(name) - begin)]
-            continue
-        if waiting.pop(name, None) is not None:
-            results[name] = findings
-    told(len(wanted), len(wanted), ())
-    return [Result(each.name, each.about, tuple(results[each.name])) for each in wanted]
+    tasks = {each.name: Task(partial(_findings, each, place), each.deadline) for each in wanted}
+    found = run_all(tasks, longest, told)
+    # What other programs and libraries say may repeat an address with its password.
+    scrub = Scrubber(known_secrets(place.settings) if place.settings else ())
+    return [
+        Result(
+            each.name,
+            each.about,
+            tuple(
+                replace(finding, fact=scrub(finding.fact))
+                for finding in found[each.name] or [_late(each.name, min(each.deadline, longest))]
+            ),
+        )
+        for each in wanted
+    ]
 
 
 def _late(name: str, seconds: float) -> Finding:
@@ -82,23 +78,23 @@ def _late(name: str, seconds: float) -> Finding:
     )
 
 
-def _answer(check: Check[Any], place: Place, answers: queue.SimpleQueue[tuple[str, Sequence[Finding]]]) -> None:
+def _findings(check: Check[Any], place: Place) -> Sequence[Finding]:
+    """What a check finds; never nothing, and never an exception."""
     try:
-        findings = check.judge(check.probe(place))
+        return check.judge(check.probe(place)) or [not_here("nothing to look at")]
     except NotHere as error:
-        findings = [not_here(str(error))]
+        return [not_here(str(error))]
     except Failed as error:
-        findings = [error.finding]
+        return [error.finding]
     except CongressError as error:
-        findings = [problem(error.detail, "mend what the sentence names")]
+        return [problem(error.detail, "mend what the sentence names")]
     except Exception as error:
-        findings = [
+        return [
             problem(
                 f"the doctor itself failed: {type(error).__name__}: {error}",
                 "please report it, with what `congressd bundle` packs",
             )
         ]
-    answers.put((check.name, findings or [not_here("nothing to look at")]))
 
 
 def document(results: Sequence[Result]) -> dict[str, Any]:
