@@ -29,6 +29,7 @@ ROWS, CHURN = 20, 1
 CLIENTS: Final = 3
 PAUSE: Final = 0.2
 SAMPLES: Final = 10
+RESTARTS: Final = 3
 
 
 def memory(node: Daemon) -> float:
@@ -63,6 +64,25 @@ def holds(node: PolicyNode, number: int) -> bool:
     return held > number
 
 
+def published(node: PolicyNode) -> int:
+    """How many batches the sources have published, as far as a node has heard."""
+    positions = [each["published"] for each in node.get("/v1/system/status")["sources"]]
+    return sum(int(position.partition(".")[2]) for position in positions if position)
+
+
+def restarts(node: PolicyNode, number: int) -> None:
+    """How long a node takes from its start to being ready, while everything else goes on."""
+    times = []
+    for _ in range(RESTARTS):
+        node.end()
+        began = time.monotonic()
+        node.start()
+        node.wait_ready()
+        times.append(time.monotonic() - began)
+        assert holds(node, number), "a node was ready without the rows of all sources"
+    print(f"a node that starts is ready after {', '.join(f'{each:.1f} s' for each in times)}")
+
+
 def lag(nodes: Sequence[PolicyNode]) -> tuple[int, float]:
     """The worst of all nodes."""
     found = [figures(node) for node in nodes]
@@ -81,11 +101,15 @@ def main(minutes: float, number: int) -> None:
             rabbitmq.start()
             with Stage(mariadb.url("soak"), rabbitmq.url, OPTIONS) as stage:
                 sources(stage, number)
+                began = time.monotonic()
                 wait_for(lambda: all(holds(node, number) for node in stage.pes), "all sources on all nodes", 300)
                 print(
-                    f"{machine()}; {number} sources polled every {POLL_TIME:.2f} s for {minutes:g} minutes", flush=True
+                    f"{machine()}; {number} sources polled every {POLL_TIME:.2f} s for {minutes:g} minutes; "
+                    f"first rows of all on all nodes after {time.monotonic() - began:.1f} s",
+                    flush=True,
                 )
                 soak(stage, minutes)
+                restarts(stage.pes[-1], number)
         finally:
             rabbitmq.stop()
             mariadb.stop()
@@ -95,7 +119,7 @@ def soak(stage: Stage, minutes: float) -> None:
     """Sample while clients are at work, then audit."""
     rows = []
     wake = threading.Event()
-    began = time.monotonic()
+    began, before = time.monotonic(), published(stage.pes[0])
     with stage.crowd(CLIENTS, pause=PAUSE):
         for sample in range(SAMPLES + 1):
             wake.wait(max(0.0, began + sample * minutes * 60 / SAMPLES - time.monotonic()))
@@ -111,9 +135,11 @@ def soak(stage: Stage, minutes: float) -> None:
                 ]
             )
             print(rows[-1], flush=True)
+    batches, seconds = published(stage.pes[0]) - before, time.monotonic() - began
     stage.settle()
     heads = ["minute", *(f"PE {node.instance} MiB" for node in stage.pes), "DSD MiB"]
     print(table([*heads, "batches behind", "longest silence", "requests"], rows))
+    print(f"{batches} batches were published, {batches / seconds:.0f} a second")
     print(f"{len(stage.audit())} problems found in the end")
 
 

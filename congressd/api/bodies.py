@@ -140,7 +140,11 @@ DELTA: Final = Parameter("delta", Boolean(), "answer only what the sequence chan
 ACTION: Final = Parameter("action", Text(64), "what to do", None)
 QUERY: Final = Parameter("q", Text(LONGEST_RULE, 1), "an atom such as `error(x)` or a whole rule", None)
 MAX_STALENESS: Final = Parameter(
-    "max_staleness", Number(0, 1e9), "refuse to answer from data that are older than this many seconds", None
+    "max_staleness",
+    Number(0, 1e9),
+    "refuse to answer from data that are older than this many seconds; polls that find nothing new make data young "
+    "again, and are told once a second",
+    None,
 )
 SINCE: Final = Parameter("since", Whole(0, 2**63 - 1), "tell the revisions after this one, not the last ones", None)
 LIMIT: Final = Parameter("limit", Whole(1, 1000), "how many revisions to tell at most", 100)
