@@ -160,7 +160,7 @@ def test_the_control_socket_is_private_and_tells_what_is(dsd: Daemon, nodes: lis
     assert status["work_age"] < 5
     status = nodes[0].ask()
     assert (status["role"], status["state"], status["epoch"], status["bus"]) == ("pe", "ready", None, True)
-    with pytest.raises(RefusedError, match="not known; ask one of drain, status, stop"):
+    with pytest.raises(RefusedError, match="not known; ask one of drain, nodes, status, stop"):
         nodes[0].ask("activate")
 
 
