@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable
 from typing import NamedTuple
 
-from congressd.agent import control, settings
+from congressd.agent import control, process, settings
 from congressd.agent.ocf import Call, ExitCode, OcfError, reason
 from congressd.agent.settings import Settings
 from congressd.agent.supervise import Held, Supervisor, supervisor
@@ -106,6 +106,15 @@ def notify(call: Call, role: Role) -> ExitCode:
     """Other nodes' events change nothing here: daemons find each other by epoch and revision."""
     del call, role
     return ExitCode.SUCCESS
+
+
+def died(given: Settings) -> bool:
+    """Whether the daemon left its PID file and no live process: known at once, without asking anybody."""
+    pid = process.pid_in(given.pid_file)
+    if pid is None:
+        return False
+    found = process.find(pid, ())
+    return found is None or found.zombie
 
 
 def _arguments(role: Role, given: Settings) -> list[str]:

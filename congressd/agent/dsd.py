@@ -18,8 +18,9 @@ LAYOUT = Parameter(
     "means standing by (warm, not publishing), promoted means active.",
 )
 
-#: Promotion scores: the active node keeps its role, any that stands by may take it.
-STANDBY_SCORE, ACTIVE_SCORE = 10, 100
+#: Promotion scores: the active node keeps its role, any that stands by may take it. Every change makes Pacemaker think
+#: again, so one is made only where the daemon lives; that of a daemon that died is removed by `tell-pacemaker`.
+STANDBY_SCORE, ACTIVE_SCORE = 100, 1000
 
 
 def _group_started(status: control.Status, waited: float) -> bool:
@@ -77,6 +78,9 @@ def _promote(call: Call) -> ExitCode:
 
 
 def _demote(call: Call) -> ExitCode:
+    role = _promotable(call)
+    if actions.died(actions.read(call, role)):
+        return ExitCode.SUCCESS  # what does not live is not active, and somewhere a promotion waits for this
     _switch(call, "standby", "standby")
     _score(STANDBY_SCORE)
     return ExitCode.SUCCESS
@@ -84,15 +88,10 @@ def _demote(call: Call) -> ExitCode:
 
 def _switch(call: Call, method: str, aim: str) -> None:
     """Tell the daemon what to be, and return when it is that."""
-    role = _role(call)
-    if role is not PROMOTABLE:
-        raise OcfError(ExitCode.UNIMPLEMENTED, f"{call.action} needs layout=promotable; it is {call.text('layout')}")
-    given = actions.read(call, role)
+    given = actions.read(call, _promotable(call))
     until = time.monotonic() + call.left(0.9)
     try:
-        status = control.ask(given.socket, "status", call.left(0.4))
-        if status.state != aim:
-            status = control.ask(given.socket, method, call.left(0.8))
+        status = control.ask(given.socket, method, call.left(0.8))
         while status.state != aim:
             if time.monotonic() > until:
                 why = status.reason or "no reason given"
@@ -103,10 +102,17 @@ def _switch(call: Call, method: str, aim: str) -> None:
         raise OcfError(ExitCode.GENERIC, f"the daemon refuses to {call.action}: {error}") from None
     except control.NoAnswerError as error:
         held = supervisor(given).look()
-        if aim == "standby" and held.kind in ("absent", "dead", "zombie"):
-            return  # what does not live is not active; saying more would only delay the promotion of another
-        code = ExitCode.NOT_RUNNING if held.kind in ("absent", "dead", "zombie") else ExitCode.GENERIC
-        raise OcfError(code, f"cannot {call.action}: {error}") from None
+        gone = held.kind in ("absent", "dead", "zombie")
+        if gone and aim == "standby":
+            return  # it died while it was asked
+        raise OcfError(ExitCode.NOT_RUNNING if gone else ExitCode.GENERIC, f"cannot {call.action}: {error}") from None
+
+
+def _promotable(call: Call) -> actions.Role:
+    role = _role(call)
+    if role is not PROMOTABLE:
+        raise OcfError(ExitCode.UNIMPLEMENTED, f"{call.action} needs layout=promotable; it is {call.text('layout')}")
+    return role
 
 
 def _validate(call: Call) -> ExitCode:

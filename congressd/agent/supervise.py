@@ -133,6 +133,8 @@ class Systemd:
         if shown.get("LoadState") != "loaded":
             return Held("absent", f"there is no unit {self._unit}")
         state = shown.get("ActiveState", "")
+        if state == "deactivating" and shown.get("MainPID") == "0":
+            return Held("dead", f"{self._unit} has ended: {shown.get('Result')}")
         if state in ("active", "activating", "reloading", "deactivating"):
             return Held("alive", f"{self._unit} is {state} ({shown.get('SubState')})")
         if state == "failed":
@@ -166,7 +168,7 @@ class Systemd:
         return False
 
     def _show(self) -> dict[str, str]:
-        _, output = self._systemctl("show --property=LoadState,ActiveState,SubState,Result,ControlGroup", 5.0)
+        _, output = self._systemctl("show --property=LoadState,ActiveState,SubState,Result,MainPID,ControlGroup", 5.0)
         return dict(line.split("=", 1) for line in output.splitlines() if "=" in line)
 
     def _systemctl(self, words: str, seconds: float) -> tuple[int, str]:

@@ -18,12 +18,15 @@ from xml.etree import ElementTree
 import jinja2
 import yaml
 
+from congressd.agent.dsd import ACTIVE_SCORE, STANDBY_SCORE
+
 ROOT = Path(__file__).resolve().parents[2]
 ROLE = ROOT / "ansible" / "roles" / "pacemaker"
 NODES = ("ctl1", "ctl2", "ctl3")
 
 #: The cluster that the scenarios begin with: three nodes, a fence device each, both addresses.
 CLUSTER: dict[str, Any] = {
+    "pacemaker_node_names": list(NODES),
     "pacemaker_fence_devices": [
         {"name": f"fence-{node}", "agent": "fence_virsh", "hosts": [node], "options": {"ip": "192.0.2.1"}}
         for node in NODES
@@ -80,6 +83,15 @@ def empty(nodes: Sequence[str] = NODES) -> ElementTree.Element:
     return cib
 
 
+def _attributes(state: ElementTree.Element) -> ElementTree.Element:
+    """The attributes of a node that are forgotten when it leaves."""
+    owner = state.find("transient_attributes")
+    if owner is None:
+        owner = ElementTree.SubElement(state, "transient_attributes", id=state.get("id", ""))
+        ElementTree.SubElement(owner, "instance_attributes", id=f"status-{state.get('id')}")
+    return owner[0]
+
+
 class Simulator:
     """Pacemaker's command line tools over files in a directory."""
 
@@ -93,20 +105,23 @@ class Simulator:
         cib = merger().merge(empty(), configuration(**variables))
         configured.write_bytes(ElementTree.tostring(cib))
         self.run("crm_simulate", "-S", "-x", str(configured), "-O", str(started))
-        if variables.get("pacemaker_dsd_layout") == "promotable":
-            self._score(started)
-            self.run("crm_simulate", "-S", "-x", str(started), "-O", str(started))
+        if {**defaults(), **variables}["pacemaker_dsd_layout"] == "promotable":
+            for score in (STANDBY_SCORE, ACTIVE_SCORE):  # as the agents set them: first all, then the active one's
+                self._score(started, score)
+                self.run("crm_simulate", "-S", "-x", str(started), "-O", str(started))
         return started
 
     @staticmethod
-    def _score(path: Path) -> None:
-        """Give every node the promotion score that the agent sets when the daemon stands by."""
+    def _score(path: Path, score: int) -> None:
+        """Give the promotion score to every node, or, if it is the active one's, to that."""
         tree = ElementTree.parse(path)
         for state in tree.iter("node_state"):
-            owner = ElementTree.SubElement(state, "transient_attributes", id=state.get("id", ""))
-            group = ElementTree.SubElement(owner, "instance_attributes", id=f"status-{state.get('id')}")
+            group = _attributes(state)
             identity = f"status-{state.get('id')}-master-dsd"
-            ElementTree.SubElement(group, "nvpair", id=identity, name="master-dsd", value="10")
+            if score == STANDBY_SCORE:
+                ElementTree.SubElement(group, "nvpair", id=identity, name="master-dsd", value=str(score))
+            elif any(done.get("operation") == "promote" for done in state.iter("lrm_rsc_op")):
+                group[0].set("value", str(score))
         tree.write(path)
 
     @staticmethod
@@ -114,10 +129,7 @@ class Simulator:
         """Note that ``resource`` has failed to start on ``node``, as the cluster does: never again before a timeout."""
         tree = ElementTree.parse(path)
         state = next(state for state in tree.iter("node_state") if state.get("uname") == node)
-        owner = state.find("transient_attributes")
-        if owner is None:
-            owner = ElementTree.SubElement(state, "transient_attributes", id=state.get("id", ""))
-        group = ElementTree.SubElement(owner, "instance_attributes", id=f"banned-{state.get('id')}")
+        group = _attributes(state)
         for name, value in (("fail-count", "INFINITY"), ("last-failure", str(int(time.time())))):
             key = f"{name}-{resource}#start_0"
             ElementTree.SubElement(group, "nvpair", id=f"banned-{name}-{resource}", name=key, value=value)

@@ -16,7 +16,7 @@ from tests.cluster.simulation import ROOT, Simulator, empty
 BLOCKS = re.findall(r"```pcs\n(.*?)```", (ROOT / "docs" / "operate.md").read_text(encoding="utf-8"), re.DOTALL)
 
 
-@pytest.mark.parametrize("block", BLOCKS, ids=["group", "promotable"])
+@pytest.mark.parametrize("block", BLOCKS, ids=["promotable", "group"])
 def test_the_commands_make_a_clean_configuration(block: str, tmp_path: Path) -> None:
     if not shutil.which("pcs"):
         pytest.skip("pcs (Debian package pcs) is not installed")
