@@ -9,20 +9,31 @@ import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import click
 
 from congressd.cli.configuration import SYSTEM_FILE, config_option, data_dir_option
 from congressd.cli.datadir import StartError
 from congressd.config.load import ConfigError, load
-from congressd.doctor import bundle as bundles
-from congressd.doctor import collect, run
-from congressd.doctor.finding import Level
-from congressd.doctor.place import Place
-from congressd.doctor.table import CHECKS, NAMES
 
-_COLOURS: Final = {Level.OK: "green", Level.WARNING: "yellow", Level.PROBLEM: "red", Level.NOT_HERE: "bright_black"}
+if TYPE_CHECKING:  # what the doctor needs is not imported by the daemons, which must start soon
+    from congressd.doctor.place import Place
+    from congressd.doctor.run import Result
+
+_COLOURS: Final = {"ok": "green", "warning": "yellow", "problem": "red", "not here": "bright_black"}
+_WORST: Final = ("problem", "warning", "ok", "not here")
+
+
+def _known(context: click.Context, option: click.Parameter, names: tuple[str, ...]) -> tuple[str, ...]:
+    """Refuse names of checks that there are not."""
+    if names:
+        from congressd.doctor.table import NAMES
+
+        for name in names:
+            if name not in NAMES:
+                raise click.BadParameter(f"there is no check {name!r}; the checks are {', '.join(NAMES)}")
+    return names
 
 
 @click.command()
@@ -32,9 +43,9 @@ _COLOURS: Final = {Level.OK: "green", Level.WARNING: "yellow", Level.PROBLEM: "r
 @click.option(
     "--only",
     multiple=True,
-    type=click.Choice(NAMES),
+    callback=_known,
     metavar="NAME",
-    help=f"Only this check; may be given again. Checks: {', '.join(NAMES)}.",
+    help="Only this check, by its name in the second column; may be given again.",
 )
 def doctor(config: Path | None, data_dir: Path | None, as_json: bool, only: tuple[str, ...]) -> None:
     """Look at this node and its cluster, and say what to do about what is wrong.
@@ -49,12 +60,14 @@ def doctor(config: Path | None, data_dir: Path | None, as_json: bool, only: tupl
              congressd doctor --only galera --only queues
              congressd doctor --json | jq '.checks[] | select(.level == "problem")'
     """
+    from congressd.doctor import run
+
     results = run.run(_place(config, data_dir), only, told=_progress)
     if as_json:
         click.echo(json.dumps(run.document(results), indent=2, ensure_ascii=False))
     else:
         _show(results)
-    if any(each.level is Level.PROBLEM for each in results):
+    if any(each.level == "problem" for each in results):
         raise SystemExit(1)
 
 
@@ -76,6 +89,9 @@ def bundle(config: Path | None, data_dir: Path | None, output: Path | None, sinc
 
     Example: congressd bundle --since 1d
     """
+    from congressd.doctor import bundle as bundles
+    from congressd.doctor import collect
+
     try:
         begin = collect.begin_of(since)
     except ValueError as error:
@@ -99,6 +115,8 @@ def bundle(config: Path | None, data_dir: Path | None, output: Path | None, sinc
 
 def _place(config: Path | None, data_dir: Path | None) -> Place:
     """This node, with what is wrong with its configuration instead of an exception."""
+    from congressd.doctor.place import Place
+
     file = config or (SYSTEM_FILE if SYSTEM_FILE.exists() else None)
     try:
         given = {} if data_dir is None else {("DEFAULT", "data_dir"): data_dir}
@@ -108,17 +126,18 @@ def _place(config: Path | None, data_dir: Path | None) -> Place:
     return Place(loaded.settings, file, loaded.warnings)
 
 
-def _show(results: Sequence[run.Result]) -> None:
-    width = max(len(each.name) for each in CHECKS)
+def _show(results: Sequence[Result]) -> None:
+    width = max(13, *(len(each.name) for each in results))
+    numbers = dict.fromkeys(_WORST, 0)
     for result in results:
-        for finding in sorted(result.findings, key=lambda each: -list(Level).index(each.level)):
+        for finding in sorted(result.findings, key=lambda each: _WORST.index(each.level)):
+            numbers[finding.level] += 1
             level = click.style(f"{finding.level.value:<8}", fg=_COLOURS[finding.level])
             click.echo(f"{level}  {result.name:<{width}}  {finding.fact}")
             if finding.advice:
-                click.echo(f"{'':<{10 + width}}  do: {finding.advice}")
-    told = run.document(results)
-    if told["problems"] or told["warnings"]:
-        click.echo(f"\n{_count(told['problems'], 'problem')}, {_count(told['warnings'], 'warning')}")
+                click.echo(f"{'':<{12 + width}}do: {finding.advice}")
+    if numbers["problem"] or numbers["warning"]:
+        click.echo(f"\n{_count(numbers['problem'], 'problem')}, {_count(numbers['warning'], 'warning')}")
 
 
 def _count(number: int, noun: str) -> str:

@@ -78,13 +78,13 @@ def ask_apis(place: Place) -> list[Api]:
 
 
 def ask_peers(place: Place) -> list[Api]:
-    """All policy engines that HAProxy knows; without HAProxy those of this node. Raises NotHere."""
+    """All policy engines that HAProxy knows. Raises NotHere."""
     return place.once("peers", lambda: _ask_peers(place))
 
 
 def _ask_peers(place: Place) -> list[Api]:
     try:
         addresses = policy_engines(place)
-    except (NotHere, Failed):
-        return ask_apis(place)
+    except Failed as error:
+        raise NotHere(f"not asked: {error}") from None
     return ask_all(addresses)
