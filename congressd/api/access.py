@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final, Protocol
 
-from congressd.api.calls import Caller
+from congressd.api.callers import Caller
 from congressd.api.tokenfile import Signature, TokenFileError, read, signature
 from congressd.model.clock import Clock, SystemClock, iso
 from congressd.model.errors import CongressError

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
+from congressd.api.callers import Caller
 from congressd.pe.freshness import ANY, Freshness
 from congressd.pe.queries import Result
 
@@ -13,22 +14,6 @@ if TYPE_CHECKING:
     from congressd.api.service import Service
 
 JSON: Final = "application/json"
-
-#: From least to most: each may do what those before it may.
-ROLES: Final = ("anyone", "reader", "author", "operator", "admin")
-RANKS: Final = {role: rank for rank, role in enumerate(ROLES)}
-
-
-@dataclass(frozen=True, slots=True)
-class Caller:
-    """Who asks. ``name`` goes into the revision log as the author."""
-
-    name: str = "anonymous"
-    role: str = "admin"
-
-    def may(self, role: str) -> bool:
-        """Whether this caller has at least ``role``."""
-        return RANKS[self.role] >= RANKS[role]
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,8 @@ from functools import partial
 from typing import Any, Final
 
 from congressd.api import bodies, wire
-from congressd.api.calls import JSON, ROLES, Answer, Call
+from congressd.api.callers import ROLES
+from congressd.api.calls import JSON, Answer, Call
 from congressd.api.context import REQUEST_ID
 from congressd.api.errors import error_body
 from congressd.api.routes import ROUTES, Route

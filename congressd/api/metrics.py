@@ -6,17 +6,17 @@ import math
 import threading
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
 from itertools import accumulate
-from typing import TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING, Final
 
 import prometheus_client.core as prometheus
 from prometheus_client import CollectorRegistry
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
+from prometheus_client.core import CounterMetricFamily, HistogramMetricFamily
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 from prometheus_client.utils import floatToGoString
 
 from congressd.api.look import Look
+from congressd.model.metrics import Metric, families, one
 
 if TYPE_CHECKING:
     from congressd.api.service import Service
@@ -26,21 +26,6 @@ CONTENT_TYPE: Final = CONTENT_TYPE_LATEST
 _BUCKETS: Final = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 
 Samples = Callable[[Look], Mapping[tuple[str, ...], float]]
-
-
-@dataclass(frozen=True, slots=True)
-class Metric:
-    """One row of the table: ``samples`` are by label values, None where the metric is counted as things happen."""
-
-    name: str
-    kind: Literal["gauge", "counter", "histogram"]
-    labels: tuple[str, ...]
-    help: str
-    samples: Samples | None
-
-
-def _one(number: Callable[[Look], float]) -> Samples:
-    return lambda look: {(): number(look)}
 
 
 def _engine(name: str) -> Samples:
@@ -63,7 +48,7 @@ def _failures(look: Look) -> Mapping[tuple[str, ...], float]:
     return found
 
 
-METRICS: Final = (
+METRICS: Final[tuple[Metric[Look], ...]] = (
     Metric("congressd_requests", "counter", ("method", "route", "status"), "requests by route and status", None),
     Metric(
         "congressd_request_seconds",
@@ -72,7 +57,7 @@ METRICS: Final = (
         "seconds from the whole request to the answer",
         None,
     ),
-    Metric("congressd_ready", "gauge", (), "1 when this node may take calls", _one(lambda look: look.readiness.ready)),
+    Metric("congressd_ready", "gauge", (), "1 when this node may take calls", one(lambda look: look.readiness.ready)),
     Metric(
         "congressd_nodes",
         "gauge",
@@ -92,22 +77,22 @@ METRICS: Final = (
         "gauge",
         (),
         "policy revision that answers come from",
-        _one(lambda look: look.node.revision),
+        one(lambda look: look.node.revision),
     ),
-    Metric("congressd_epoch", "gauge", (), "newest epoch that was heard of", _one(lambda look: look.epoch)),
+    Metric("congressd_epoch", "gauge", (), "newest epoch that was heard of", one(lambda look: look.epoch)),
     Metric(
         "congressd_bus_connected",
         "gauge",
         (),
         "1 while batches can arrive",
-        _one(lambda look: look.node.streams.connected),
+        one(lambda look: look.node.streams.connected),
     ),
     Metric(
         "congressd_stream_backlog",
         "gauge",
         (),
         "batches and heartbeats that arrived and wait to be applied",
-        _one(lambda look: look.node.streams.backlog()),
+        one(lambda look: look.node.streams.backlog()),
     ),
     Metric(
         "congressd_stream_events",
@@ -121,7 +106,7 @@ METRICS: Final = (
         "gauge",
         (),
         "wanted sources for which a snapshot is waited for",
-        _one(lambda look: len(look.node.streams.missing())),
+        one(lambda look: len(look.node.streams.missing())),
     ),
     Metric(
         "congressd_source_sequence",
@@ -177,14 +162,14 @@ METRICS: Final = (
         "gauge",
         (),
         "1 when the datasource node listens to this node's execute rules",
-        _one(lambda look: look.node.reporter.leads),
+        one(lambda look: look.node.reporter.leads),
     ),
     Metric(
         "congressd_engine_commits",
         "counter",
         (),
         "changes that the engine has taken",
-        _one(lambda look: look.node.engine.version),
+        one(lambda look: look.node.engine.version),
     ),
     Metric("congressd_engine_tables", "gauge", (), "tables that the engine holds", _engine("tables")),
     Metric("congressd_engine_rows", "gauge", (), "rows that the engine holds", _engine("rows")),
@@ -199,28 +184,28 @@ METRICS: Final = (
         "gauge",
         (),
         "answers that are kept",
-        _one(lambda look: look.node.queries.answers.count),
+        one(lambda look: look.node.queries.answers.count),
     ),
     Metric(
         "congressd_kept_answers_bytes",
         "gauge",
         (),
         "bytes of the answers that are kept",
-        _one(lambda look: look.node.queries.answers.bytes),
+        one(lambda look: look.node.queries.answers.bytes),
     ),
     Metric(
         "congressd_kept_answers_hits",
         "counter",
         (),
         "questions answered from what was kept",
-        _one(lambda look: look.node.queries.answers.hits),
+        one(lambda look: look.node.queries.answers.hits),
     ),
     Metric(
         "congressd_kept_answers_misses",
         "counter",
         (),
         "questions that had to be worked out",
-        _one(lambda look: look.node.queries.answers.misses),
+        one(lambda look: look.node.queries.answers.misses),
     ),
     Metric(
         "congressd_tokens",
@@ -234,7 +219,7 @@ METRICS: Final = (
         "gauge",
         (),
         "1 while the file of tokens cannot be used, and those that were read before are",
-        _one(lambda look: look.service.access.problem is not None),
+        one(lambda look: look.service.access.problem is not None),
     ),
 )
 
@@ -248,15 +233,7 @@ class _Collector:
         self._service = service
 
     def collect(self) -> Iterable[prometheus.Metric]:
-        look = Look(self._service)
-        for row in METRICS:
-            if row.samples is not None:
-                family = (CounterMetricFamily if row.kind == "counter" else GaugeMetricFamily)(
-                    row.name, row.help, labels=row.labels
-                )
-                for values, number in row.samples(look).items():
-                    family.add_metric(values, number)
-                yield family
+        return families(METRICS, Look(self._service))
 
 
 class _Answers:

@@ -1,4 +1,4 @@
-"""docs/rest.md, docs/errors.md and docs/metrics.md, made from the tables of routes, errors and metrics.
+"""docs/rest.md and docs/errors.md, made from the tables of routes and errors.
 
 ``python -m congressd.api.reference docs`` writes them; a test says when they are out of date.
 """
@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Final
 
 from congressd.api.bodies import ACTION
-from congressd.api.metrics import METRICS
 from congressd.api.routes import ROUTES, Route
 from congressd.api.shapes import ListOf, MapOf, Object, OneOrMany, Shape, Text
 from congressd.model.errors import CODES
@@ -88,21 +87,6 @@ Every error of the REST API has one shape:
 `error_data` is for programs; for errors in a text of the policy language it has `line`, `column`, `found` and
 `expected`. Codes below 1000 are the HTTP status, 1000 to 1022 are those of OpenStack Congress, those from 1100 on are
 congressd's own. A code never changes its meaning.
-"""
-
-_METRICS_HEAD: Final = f"""# Metrics
-
-{_MADE.format("congressd/api/metrics.py")}
-`GET /metrics` of every policy engine node has these figures, in the text format of Prometheus. With
-`auth_strategy = token` it takes a token of the role `reader`: `authorization: {{credentials_file: ...}}` in the scrape
-configuration of Prometheus. `GET /v1/system/status`, and `congress status`, tell the same to people.
-
-What to watch: `congressd_ready` 0; `congressd_bus_connected` 0; `congressd_nodes` with the state `silent`;
-`congressd_source_behind_batches` or `congressd_pushes_waiting` that stay above 0; `congressd_policy_revision` that
-differs between nodes for longer than a moment; `congressd_rule_failures_total` that grows.
-
-| metric | type | labels | |
-| --- | --- | --- | --- |
 """
 
 #: What a reader of the error can do, for every code.
@@ -224,17 +208,7 @@ def _takes(shape: Shape) -> str:
     return "true or false" if schema.get("type") == "boolean" else "any JSON"
 
 
-def metrics_page() -> str:
-    """docs/metrics.md."""
-    rows = (
-        f"| `{row.name}{'_total' if row.kind == 'counter' else ''}` | {row.kind} | "
-        f"{', '.join(f'`{label}`' for label in row.labels)} | {row.help} |"
-        for row in METRICS
-    )
-    return "\n".join([_METRICS_HEAD.rstrip("\n"), *rows, ""])
-
-
-PAGES: Final = {"rest.md": rest_page, "errors.md": errors_page, "metrics.md": metrics_page}
+PAGES: Final = {"rest.md": rest_page, "errors.md": errors_page}
 
 
 def main(directory: str) -> None:

@@ -23,7 +23,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
-from congressd.api.calls import ROLES
+from congressd.api.callers import ROLES
 from congressd.model.clock import iso
 
 #: The roles that a token can have, from least to most: each may do what those before it may.

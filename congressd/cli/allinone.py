@@ -39,7 +39,7 @@ def serve(settings: Settings, *, example: bool) -> None:
     _log(settings.default.log_level, directory / LOG_FILE)
     if example and settings.default.auth_strategy != "none":
         raise StartError("the example is set up without a token: leave out --example, or take auth_strategy = none")
-    wiring_pe.access(settings)
+    wiring.access(settings)
     port.check_free(settings.default.bind_host, settings.default.bind_port)
     secret = keys.load(wiring.key_file(settings.default.encryption_key_path or str(directory)), create=True)
     url = settings.database.connection or f"sqlite:///{directory / DATABASE}"
@@ -74,7 +74,7 @@ class AllInOne:
         self._pe = wiring_pe.policy_engine_node(
             settings, self._database, self._subscriber, self._controls[1], secret, turned=presence
         )
-        self._access = wiring_pe.access(settings)
+        self._access = wiring.access(settings)
         self._app = create_app(Service(self._pe, self._access, {"node": NAME}))
 
     @property

@@ -31,13 +31,19 @@ def _lease(settings: Settings) -> Iterator[str]:
 
 
 def _access(settings: Settings) -> Iterator[str]:
-    default = settings.default
-    if default.auth_strategy == "none" and not default.serve_everybody and not is_loopback(default.bind_host):
-        yield (
-            f"[DEFAULT]/bind_host is {default.bind_host!r}, which other machines can reach, and auth_strategy is "
-            f"`none`, so everybody who reaches the port could change everything. Bind to 127.0.0.1, "
-            f"take auth_strategy = token, or say serve_everybody = true if that is what you want."
-        )
+    default, dsd = settings.default, settings.dsd
+    if default.auth_strategy != "none" or default.serve_everybody:
+        return
+    hosts = [("DEFAULT", default.bind_host, "change everything")]
+    if dsd.bind_port:
+        hosts.append(("dsd", dsd.bind_host, "read its figures"))
+    for group, host, done in hosts:
+        if not is_loopback(host):
+            yield (
+                f"[{group}]/bind_host is {host!r}, which other machines can reach, and auth_strategy is "
+                f"`none`, so everybody who reaches the port could {done}. Bind to 127.0.0.1, "
+                f"take auth_strategy = token, or say serve_everybody = true if that is what you want."
+            )
 
 
 def _bus(settings: Settings) -> Iterator[str]:

@@ -143,6 +143,12 @@ class Pe:
 class Dsd:
     """The datasource node. A node that cannot renew its lease in time stops publishing, so that another may begin."""
 
+    bind_host: str = option(
+        "127.0.0.1",
+        "Address on which `congressd dsd` answers `/healthz`, `/readyz` and `/metrics`; it may be one that another "
+        "node has at the moment, such as the datasource node's virtual address.",
+    )
+    bind_port: int = option(0, "TCP port of that address. 0: there is no such listener.", minimum=0, maximum=65535)
     lease: float = option(15.0, "Seconds for which a datasource node may publish without renewal.", minimum=1)
     renew_period: float = option(5.0, "Seconds between renewals of the lease.", minimum=0.1)
     lease_margin: float = option(

@@ -17,6 +17,8 @@ from typing import Final
 from congressd.config.options import Settings
 from congressd.daemon import cluster, logs, wiring, wiring_dsd
 from congressd.daemon.control_socket import ControlSocket
+from congressd.daemon.dsd_metrics import Look
+from congressd.daemon.listener import Listener
 from congressd.daemon.notify import Notifier, Pulse
 from congressd.daemon.pidfile import claim
 from congressd.daemon.presence import Presence
@@ -87,6 +89,7 @@ class DatasourceDaemon:
             self.status,
             {"activate": self.activate, "standby": self.stand_by, "drain": self.stand_by, "stop": self.end},
         )
+        self._listener: Listener | None = None
         self._switching = threading.Lock()  # one becomes active or stands by at a time
         self._warm = False
         self._reason = "has not begun yet"
@@ -101,6 +104,8 @@ class DatasourceDaemon:
         except StartError as error:
             LOG.error("node=%s cannot start: %s", self._identity.name, error)
             return 1
+        if not self._listen():
+            return 1
         LOG.info("node=%s begins, control socket %s", self._identity.name, self._identity.socket)
         threading.Thread(target=self._begin, name="begin", daemon=True).start()
         self._notifier.send("READY=1")
@@ -108,6 +113,21 @@ class DatasourceDaemon:
         self._notifier.send("STOPPING=1")
         self._stop()
         return self._code
+
+    def _listen(self) -> bool:
+        """Begin to answer over HTTP, if that is wanted."""
+        dsd = self._settings.dsd
+        if not dsd.bind_port:
+            return True
+        try:
+            self._listener = Listener(dsd.bind_host, dsd.bind_port, wiring.access(self._settings), self._look)
+        except StartError as error:
+            LOG.error("node=%s cannot start: %s", self._identity.name, error)
+            return False
+        return True
+
+    def _look(self) -> Look:
+        return Look(self.status(), tuple(self._node.figures()))
 
     def status(self) -> Status:
         """What this process does now. Never waits."""
@@ -241,6 +261,8 @@ class DatasourceDaemon:
         stopping.start()
         stopping.join(STOP_TIME)
         self._socket.close()
+        if self._listener is not None:
+            self._listener.close()
         LOG.info("node=%s has stopped", self._identity.name)
 
     def _stop_parts(self) -> None:

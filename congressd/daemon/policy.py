@@ -44,7 +44,7 @@ def run(settings: Settings, identity: Identity, *, reread: Callable[[], Settings
     """
     url, secret = wiring.shared_database(settings), wiring.shared_key(settings)
     cluster.brokers(settings)
-    wiring_pe.access(settings)
+    wiring.access(settings)
     held = claim(identity.pid_file)
     try:
         logs.begin(settings.default.log_level)
@@ -95,7 +95,7 @@ class PolicyDaemon:
             name=identity.name,
         )
         self._presence = Presence(self._control, identity.name, self.status)
-        self._access = wiring_pe.access(settings)
+        self._access = wiring.access(settings)
         self._app = create_app(Service(self._node, self._access, {"node": identity.name}))
         self._socket = ControlSocket(
             identity.socket, self.status, {"drain": self.drain, "stop": self._end}, {"nodes": self.nodes}

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from congressd.api.access import Access, OpenAccess, TokenAccess
+from congressd.api.tokenfile import TokenFileError
 from congressd.config.options import Settings
 from congressd.daemon.start import StartError
 from congressd.model.errors import CongressError
@@ -70,3 +72,16 @@ def tokens_file(settings: Settings) -> Path:
     if default.tokens_path:
         return Path(default.tokens_path)
     return Path(default.data_dir, "tokens") if default.data_dir else Path("/etc/congressd/tokens")
+
+
+def access(settings: Settings) -> Access:
+    """Who may call. Raises StartError if nobody could, since the tokens cannot be read."""
+    if settings.default.auth_strategy == "none":
+        return OpenAccess()
+    try:
+        return TokenAccess(tokens_file(settings))
+    except TokenFileError as error:
+        raise StartError(
+            f"auth_strategy is `token`, and the tokens cannot be read: {error}. `congressd token create NAME --role "
+            f"admin` makes the first one"
+        ) from None

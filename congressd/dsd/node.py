@@ -26,7 +26,7 @@ from congressd.dsd.pushed import ROLE
 from congressd.dsd.roster import Roster
 from congressd.dsd.scheduler import Scheduler
 from congressd.dsd.snapshots import AskedSnapshots
-from congressd.dsd.source import Means, Source
+from congressd.dsd.source import Figures, Means, Source
 from congressd.model.clock import Clock, SystemClock
 from congressd.model.errors import CongressError
 from congressd.model.nearest import hint
@@ -139,6 +139,10 @@ class DatasourceNode:
     def failing(self) -> list[str]:
         """The names of the sources of which something cannot be read. Never waits."""
         return self._roster.failing()
+
+    def figures(self) -> list[Figures]:
+        """What is counted of every source. Never waits."""
+        return self._roster.figures()
 
     def published_at(self) -> float | None:
         """When the last batch was published, in monotonic seconds; None if none was. Never waits."""

@@ -17,7 +17,7 @@ from congressd.dsd.broken import BrokenSource
 from congressd.dsd.polled import PolledSource
 from congressd.dsd.pushed import PushedSource
 from congressd.dsd.scheduler import Scheduler
-from congressd.dsd.source import Means, Source
+from congressd.dsd.source import Figures, Means, Source
 from congressd.model.errors import CongressError
 from congressd.store import sources
 from congressd.store.keys import Keys
@@ -63,10 +63,13 @@ class Roster:
         known = ((name, self._sources.get(name)) for name in names)
         return [name for name, source in known if source is not None and source.facts.error is not None]
 
+    def figures(self) -> list[Figures]:
+        """What is counted of every source. Never waits."""
+        return [source.figures() for source in list(self._sources.values())]
+
     def failing(self) -> list[str]:
         """The names of the sources of which something could not be read when it was last tried. Never waits."""
-        facts = {name: source.facts for name, source in list(self._sources.items())}
-        return sorted(name for name, fact in facts.items() if fact.error is not None or fact.table_errors)
+        return sorted(each.source for each in self.figures() if each.failing)
 
     def published_at(self) -> float | None:
         """When the last batch of any source was published, in monotonic seconds. Never waits."""

@@ -40,6 +40,18 @@ class Means:
     retry_period: float = 5.0  #: seconds until the log of pushes is read again when it could not be
 
 
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """What is counted of a source. ``read_at``: when it was last read well, seconds since 1970; None if never."""
+
+    source: str
+    failing: bool
+    rows: int
+    read_at: float | None
+    batches: int
+    unconfirmed: int
+
+
 class Source(ABC):
     """One configured source, from one record; if that changes, another object takes its place."""
 
@@ -81,6 +93,13 @@ class Source(ABC):
 
         Never called by two threads at once, and never raises.
         """
+
+    def figures(self) -> Figures:
+        """What is counted. Never waits, so that the numbers need not all be of one moment."""
+        facts = self.facts
+        failing = facts.error is not None or bool(facts.table_errors)
+        rows = sum(self.counts().values())
+        return Figures(self.name, failing, rows, facts.last_success, facts.updates, facts.unconfirmed)
 
     @abstractmethod
     def counts(self) -> Mapping[str, int]:

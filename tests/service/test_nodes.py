@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import socket
 import stat
 import subprocess
 import threading
+import urllib.request
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -39,8 +41,14 @@ def cluster(database_url: str, rabbitmq: RabbitServer) -> Iterator[Cluster]:
 
 
 @pytest.fixture(scope="module")
-def dsd(cluster: Cluster) -> Daemon:
-    node = cluster.dsd(1)
+def dsd_port() -> int:
+    """Where the active datasource node answers over HTTP."""
+    return free_port()
+
+
+@pytest.fixture(scope="module")
+def dsd(cluster: Cluster, dsd_port: int) -> Daemon:
+    node = cluster.dsd(1, dsd={"bind_port": dsd_port})
     node.start()
     return node
 
@@ -136,6 +144,13 @@ def test_a_standby_is_warm_and_refuses_nothing_but_publishes_nothing(standby: Da
     assert (status["role"], status["state"], status["epoch"], status["bus"]) == ("dsd", "standby", None, True)
     assert status["last_batch_age"] is None
     assert status["sources"] >= 1
+
+
+def test_the_active_datasource_node_tells_its_health_and_figures(dsd_port: int, nodes: list[PolicyNode]) -> None:
+    with urllib.request.urlopen(f"http://127.0.0.1:{dsd_port}/readyz", timeout=10) as answer:
+        assert json.load(answer)["state"] == "active"
+    with urllib.request.urlopen(f"http://127.0.0.1:{dsd_port}/metrics", timeout=10) as answer:
+        assert b"congressd_dsd_active 1.0\n" in answer.read()
 
 
 def test_every_node_knows_all_nodes(cluster: Cluster, dsd: Daemon, nodes: list[PolicyNode]) -> None:

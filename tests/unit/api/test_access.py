@@ -12,7 +12,7 @@ import pytest
 from congressd.api import tokenfile
 from congressd.api.access import TokenAccess
 from congressd.api.app import Application, create_app
-from congressd.api.calls import RANKS, ROLES
+from congressd.api.callers import RANKS, ROLES
 from congressd.api.routes import ROUTES, Route
 from congressd.api.service import Service
 from congressd.api.tokenfile import TOKEN_ROLES, TokenFileError

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from congressd.api import reference
-from congressd.api.calls import ROLES
+from congressd.api.callers import ROLES
 from congressd.api.openapi import document
 from congressd.api.routes import ROUTES
 from congressd.model.errors import CODES
