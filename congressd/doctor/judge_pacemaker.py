@@ -158,8 +158,9 @@ def _resources(cluster: Cluster, ours: list[Resource]) -> Iterator[Finding]:
             yield warning(
                 f"{each.id} runs{at} although it is no longer configured", f"`pcs resource cleanup {each.id}`"
             )
-    for _, resource, node in cluster.bans:
-        yield warning(f"{resource} is banned from {node}", f"when you are done: `pcs resource clear {resource}`")
+    for constraint, resource, node in cluster.bans:
+        if constraint.startswith("cli-"):  # by somebody's command, not by the configuration
+            yield warning(f"{resource} is banned from {node}", f"when you are done: `pcs resource clear {resource}`")
 
 
 def _copies(cluster: Cluster, ours: list[Resource]) -> Iterator[Finding]:
