@@ -169,14 +169,14 @@ class Dsd:
 
 @dataclass(frozen=True, slots=True)
 class Actions:
-    """What execute rules and people may do to the world."""
+    """What execute rules and people may do to the world. `congressd dsd` reads it again on SIGHUP."""
 
     enable_execute_action: bool = option(
         True,
         "The switch of all actions. Off: activations are written down and none is begun.",
         congress="[DEFAULT]/enable_execute_action",
     )
-    threads: int = option(32, "Actions that run at the same time.", minimum=1, maximum=1000)
+    threads: int = option(32, "Actions that run at the same time; a change takes a restart.", minimum=1, maximum=1000)
     blast_radius_rows: int = option(
         5000,
         "A rule that wants more new actions than this within a minute is stopped until somebody approves or rejects "

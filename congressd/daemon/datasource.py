@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable
 from typing import Final
 
+from congressd.api.access import Access
 from congressd.config.options import Settings
 from congressd.daemon import cluster, logs, wiring, wiring_dsd
 from congressd.daemon.control_socket import ControlSocket
@@ -51,7 +52,7 @@ def run(settings: Settings, identity: Identity, *, standby: bool, reread: Callab
     daemon = DatasourceDaemon(settings, identity, Database(url), secret, standby=standby)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda _number, _frame: daemon.end())
-    signal.signal(signal.SIGHUP, lambda _number, _frame: logs.reread(reread))
+    signal.signal(signal.SIGHUP, lambda _number, _frame: daemon.reload(reread))
     code = daemon.run()
     held.release()
     logging.shutdown()
@@ -90,6 +91,7 @@ class DatasourceDaemon:
             {"activate": self.activate, "standby": self.stand_by, "drain": self.stand_by, "stop": self.end},
         )
         self._listener: Listener | None = None
+        self._access: Access | None = None  # of the listener
         self._switching = threading.Lock()  # one becomes active or stands by at a time
         self._warm = False
         self._reason = "has not begun yet"
@@ -120,7 +122,8 @@ class DatasourceDaemon:
         if not dsd.bind_port:
             return True
         try:
-            self._listener = Listener(dsd.bind_host, dsd.bind_port, wiring.access(self._settings), self._look)
+            self._access = wiring.access(self._settings)
+            self._listener = Listener(dsd.bind_host, dsd.bind_port, self._access, self._look)
         except StartError as error:
             LOG.error("node=%s cannot start: %s", self._identity.name, error)
             return False
@@ -176,6 +179,14 @@ class DatasourceDaemon:
             self._node.deactivate()
             if self._warm:
                 self._reason = "was told to stand by"
+
+    def reload(self, reread: Callable[[], Settings]) -> None:
+        """Follow what may change while the process runs: the level of the log, tokens, and how to act."""
+        settings = logs.reread(reread)
+        if self._access is not None:
+            self._access.reload()
+        if settings is not None:
+            self._node.reconfigure(wiring_dsd.executor_settings(settings), wiring_dsd.service_settings(settings))
 
     def end(self) -> None:
         """End the process, in order."""

@@ -35,12 +35,13 @@ def set_level(level: str) -> None:
         logging.getLogger(name).setLevel(logging.DEBUG if level == "DEBUG" else logging.WARNING)
 
 
-def reread(configuration: Callable[[], Settings]) -> None:
-    """Log as the configuration says now; one that cannot be read changes nothing."""
+def reread(configuration: Callable[[], Settings]) -> Settings | None:
+    """The configuration as it is now, as which is logged from now on; None, and no change, if it cannot be read."""
     try:
-        level = configuration().default.log_level
+        settings = configuration()
     except Exception as error:  # whatever is wrong with the file, the daemon goes on as it is
         LOG.error("the configuration cannot be read again, nothing changes: %s", error)
-        return
-    set_level(level)
-    LOG.warning("the configuration was read again, log_level=%s", level)
+        return None
+    set_level(settings.default.log_level)
+    LOG.warning("the configuration was read again, log_level=%s", settings.default.log_level)
+    return settings

@@ -115,6 +115,12 @@ class Executor:
         self._listening = self._around.control.listen("actions", self._on_settled)
         self._thread.start()
 
+    def reconfigure(self, settings: ExecutorSettings) -> None:
+        """Execute as these say from now on, but on as many threads as before."""
+        self._settings = settings
+        self._must_load = True  # the ledger knows the limits
+        self._wake.set()
+
     def drain(self, timeout: float) -> bool:
         """Start no more actions, and wait for those that run, so that none is left unknown; whether all ended."""
         self._draining = True
@@ -292,6 +298,7 @@ class Executor:
 
     def _load(self, now: float) -> None:
         """Take over: what an earlier epoch left running is unknown; everything else goes on as the log has it."""
+        self._must_load = False  # first, so that who wants it anew meanwhile gets it; a failure sets it again
         database, epoch = self._around.database, self.epoch
         left = database.run(lambda session: execution.orphan(session, epoch, now), COMMIT_TIME)
         if left:
@@ -311,7 +318,6 @@ class Executor:
                 self._desk = Desk(epoch, floor, self._around.unread, self._settings.patience)
             self._desk.recheck()
             known = self._running.keys() | {outcome.id for outcome in self._inbox.outcomes}
-        self._must_load = False
         # Claimed by this very executor, whose commit was not answered: nobody has begun them.
         self._begin([each for each in entries if each.state is State.RUNNING and each.id not in known], frozenset())
         log.info("epoch=%d goes on with %d activations", epoch, len(entries))

@@ -11,7 +11,7 @@ import logging
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from congressd.bus.control import Control, Registration
@@ -179,6 +179,14 @@ class DatasourceNode:
                 self._look.set()  # what was committed while nobody told us
                 log.info("node=%s epoch=%d active sources=%d", self.settings.node, epoch, len(self._roster.names()))
                 return epoch
+
+    def reconfigure(self, actions: ExecutorSettings, offered: ServiceSettings) -> None:
+        """Act as these say from now on; the number of threads stays as it was."""
+        with self._lock:
+            self.settings = replace(self.settings, actions=actions, services=offered)
+            self._services = services(offered)
+            if self._executor is not None:
+                self._executor.reconfigure(actions)
 
     def deactivate(self) -> None:
         """Stop polling and publishing, and stand by; the lease is given back, so that nobody waits for its end."""

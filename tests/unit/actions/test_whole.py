@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from congressd.model.actions import Blast
 from tests.unit.actions.support import PAUSE, add, bad, listed, settle, wait_states
 from tests.unit.actions.target import Target
 from tests.unit.actions.world import World
@@ -281,3 +283,17 @@ def test_deleting_a_rule_ends_what_it_wants(rig: Rig, world: type[World]) -> Non
     (ended,) = wait_states(rig, "cancelled")
     assert ended["open"] is False
     assert world.calls == []
+
+
+def test_the_switch_and_the_limits_may_change_while_actions_wait(rig: Rig, world: type[World]) -> None:
+    assert rig.dsd is not None
+    settings = rig.dsd.settings
+    rig.dsd.reconfigure(replace(settings.actions, enabled=False), settings.services)
+    add(rig, PAUSE)
+    bad(rig, "a", "b")
+    wait_states(rig, "pending", "pending")
+    rig.dsd.reconfigure(replace(settings.actions, blast=Blast(rows=1)), settings.services)
+    wait_states(rig, "succeeded", "succeeded")
+    bad(rig, "a", "b", "c", "d")
+    wait_states(rig, "succeeded", "succeeded", "awaiting", "awaiting")
+    assert sorted(world.done()) == [("pause", ("a",)), ("pause", ("b",))]
