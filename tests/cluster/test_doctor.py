@@ -40,6 +40,17 @@ Quorum:           2 {blocked}
 Flags:            {flags}
 """
 
+#: What `crm_mon` prints where Pacemaker does not run.
+AWAY = """<pacemaker-result api-version="2.25" request="crm_mon --output-as=xml -1">
+  <status code="102" message="Not connected">
+    <errors>
+      <error>error: Could not connect to launcher: Connection refused</error>
+      <error>crm_mon: Connection to cluster failed: Connection refused</error>
+    </errors>
+  </status>
+</pacemaker-result>
+"""
+
 Change = Callable[[Simulator, Path], Path]
 
 
@@ -99,6 +110,19 @@ def without(name: str, value: str) -> Change:
     return change
 
 
+def ban(cib: Path, resource: str, node: str) -> Path:
+    """What `pcs resource ban` writes."""
+    tree = ElementTree.parse(cib)
+    constraints = tree.find("configuration/constraints")
+    assert constraints is not None
+    identity = f"cli-ban-{resource}-on-{node}"
+    ElementTree.SubElement(
+        constraints, "rsc_location", id=identity, rsc=resource, node=node, score="-INFINITY", role="Started"
+    )
+    tree.write(cib)
+    return cib
+
+
 #: What happened, and for each finding: its level, words of the fact, words of what to do.
 CASES: dict[str, tuple[Change, Sequence[tuple[Level, str, str]]]] = {
     "a node is gone": (
@@ -106,10 +130,10 @@ CASES: dict[str, tuple[Change, Sequence[tuple[Level, str, str]]]] = {
     ),
     "a node is in standby": (standby, [(Level.WARNING, "ctl3 is in standby", "pcs node unstandby ctl3")]),
     "the DSD failed once": (
-        after("-i", "dsd_monitor_3000@ctl1=1"), [(Level.WARNING, "dsd_monitor_3000 on ctl1 failed", "pcs resource cleanup dsd")],
+        after("-i", "dsd_monitor_3000@ctl1=1"), [(Level.WARNING, "dsd_monitor_3000 on ctl1 failed", "cleanup dsd")],
     ),
     "a policy engine works less well": (
-        after("-i", "pe-1_monitor_5000@ctl2=190"), [(Level.WARNING, "pe-1_monitor_5000 on ctl2: it works, but", "cleanup pe-1")],
+        after("-i", "pe-1_monitor_5000@ctl2=190"), [(Level.WARNING, "on ctl2: it works, but", "cleanup pe-1")],
     ),
     "a policy engine cannot be stopped": (
         after("-i", "pe-1_monitor_5000@ctl2=1", "-F", "pe-1_stop_0@ctl2=1"),
@@ -117,6 +141,9 @@ CASES: dict[str, tuple[Change, Sequence[tuple[Level, str, str]]]] = {
     ),
     "fencing was switched off": (
         without("stonith-enabled", "false"), [(Level.PROBLEM, "fencing is off", "fence_devices")],
+    ),
+    "somebody banned the DSD": (
+        lambda simulator, cib: ban(cib, "g-dsd", "ctl3"), [(Level.WARNING, "g-dsd is banned from ctl3", "clear g-dsd")],
     ),
     "maintenance": (
         without("maintenance-mode", "true"), [(Level.WARNING, "maintenance mode", "maintenance-mode=false")],
@@ -174,19 +201,17 @@ def test_fencing_history_as_pacemaker_tells_it() -> None:
 
 
 def test_what_is_no_cluster_is_a_finding(tmp_path: Path) -> None:
-    """`crm_mon` where nothing runs, asked for real."""
+    (tmp_path / "away.xml").write_text(AWAY)
+    away = ("sh", "-c", f"cat {tmp_path}/away.xml; exit 102")
 
     def place(**programs: Any) -> Place:
         return Place(Settings(bus=Bus("rabbit://u:p@h/")), programs=programs)
 
     with pytest.raises(Failed, match="Pacemaker does not answer"):
-        ask_pacemaker.ask_cluster(place(crm_mon=("env", f"CIB_file={tmp_path}/none.xml", "crm_mon")))
+        ask_pacemaker.ask_cluster(place(crm_mon=away))
     with pytest.raises(Failed, match="cannot be read"):
         ask_pacemaker.ask_cluster(place(crm_mon=("echo", "no XML")))
     names = ("pacemaker", "fencing", "resources", "failures", "address")
-    levels = {
-        each.name: each.level
-        for each in run.run(place(crm_mon=("env", f"CIB_file={tmp_path}/n.xml", "crm_mon")), names)
-    }
+    levels = {each.name: each.level for each in run.run(place(crm_mon=away), names)}
     assert levels.pop("pacemaker") is Level.PROBLEM
     assert set(levels.values()) == {Level.NOT_HERE}, "one fault is told once"

@@ -39,9 +39,8 @@ def galera(status: dict[str, str] | None = None, variables: dict[str, str] | Non
 def brokers(**more: Any) -> Brokers:
     """Three that run, with one good queue, but for what is told."""
     names = ("rabbit@ctl1", "rabbit@ctl2", "rabbit@ctl3")
-    return Brokers(
-        **({"running": names, "known": names, "partitioned": False, "alarms": (), "queues": (queue(),)} | more)
-    )
+    usual: dict[str, Any] = {"running": names, "known": names, "partitioned": False, "alarms": ()}
+    return Brokers(**(usual | {"queues": (queue(),)} | more))
 
 
 def queue(**more: Any) -> Queue:
