@@ -48,7 +48,7 @@ def run(settings: Settings, identity: Identity, *, standby: bool, reread: Callab
     url, secret = wiring.shared_database(settings), wiring.shared_key(settings)
     cluster.brokers(settings)
     held = claim(identity.pid_file)
-    logs.begin(settings.default.log_level)
+    logs.begin(settings.default.log_level, identity.role)
     daemon = DatasourceDaemon(settings, identity, Database(url), secret, standby=standby)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda _number, _frame: daemon.end())

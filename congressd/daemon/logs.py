@@ -1,4 +1,4 @@
-"""The daemons' log: lines on standard error, for the journal or the file that the agent gives them."""
+"""The daemons' log: in the journal where systemd runs, else lines on standard error, for the file of the agent."""
 
 from __future__ import annotations
 
@@ -9,22 +9,22 @@ from collections.abc import Callable
 from typing import Final
 
 from congressd.config.options import Settings
+from congressd.daemon.journal import JournalHandler, is_listening
 
 LOG = logging.getLogger(__name__)
 
 _NOISY: Final = ("alembic", "amqp", "kombu", "oslo", "oslo_messaging", "stevedore", "urllib3")
 
 
-def begin(level: str) -> None:
-    """Log from ``level`` on."""
-    # The journal has the time of every line itself.
-    stamp = "" if "JOURNAL_STREAM" in os.environ else "%(asctime)s "
-    logging.basicConfig(
-        level=level,
-        stream=sys.stderr,
-        format=f"{stamp}%(levelname)s %(name)s: %(message)s",
-        force=True,
-    )
+def begin(level: str, role: str) -> None:
+    """Log from ``level`` on, as ``congress-ROLE``."""
+    if is_listening(os.environ):
+        handler: logging.Handler = JournalHandler(f"congress-{role}")
+        handler.setFormatter(logging.Formatter("%(message)s"))
+    else:
+        handler = logging.StreamHandler(sys.stderr)
+        handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    logging.basicConfig(level=level, handlers=[handler], force=True)
     set_level(level)
 
 

@@ -47,7 +47,7 @@ def run(settings: Settings, identity: Identity, *, reread: Callable[[], Settings
     wiring.access(settings)
     held = claim(identity.pid_file)
     try:
-        logs.begin(settings.default.log_level)
+        logs.begin(settings.default.log_level, identity.role)
         try:
             wiring.check_database(url, secret)
         except CongressError as error:
