@@ -116,6 +116,12 @@ class RabbitServer:
         done = subprocess.run(command, env=self._environment, capture_output=True, text=True, timeout=60, check=True)
         return done.stdout
 
+    @property
+    def control_command(self) -> tuple[str, ...]:
+        """The beginning of a command that is `rabbitmqctl` for this node."""
+        given = (f"{name}={value}" for name, value in self._environment.items())
+        return ("env", *given, "/usr/lib/rabbitmq/bin/rabbitmqctl", "--node", self.name)
+
     def _run(self, command: list[str]) -> subprocess.Popen[bytes]:
         with (self.directory / "output").open("ab") as output:
             return subprocess.Popen(
