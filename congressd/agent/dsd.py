@@ -22,6 +22,8 @@ LAYOUT = Parameter(
 #: again, so one is made only where the daemon lives; that of a daemon that died is removed by `tell-pacemaker`.
 STANDBY_SCORE, ACTIVE_SCORE = 100, 1000
 
+HUNG_AFTER = 2.0  # seconds without a status, which never waits, after which a demotion does not ask but kills
+
 
 def _group_started(status: control.Status, waited: float) -> bool:
     """Active; or, when the database is away, waiting for it: no other node could do more."""
@@ -78,9 +80,17 @@ def _promote(call: Call) -> ExitCode:
 
 
 def _demote(call: Call) -> ExitCode:
-    role = _promotable(call)
-    if actions.died(actions.read(call, role)):
+    given = actions.read(call, _promotable(call))
+    if actions.died(given):
         return ExitCode.SUCCESS  # what does not live is not active, and somewhere a promotion waits for this
+    try:
+        control.ask(given.socket, "status", min(HUNG_AFTER, call.left(0.4)))
+    except control.Hung:
+        supervisor(given).kill(call.left(0.8))
+        _score(None)
+        return ExitCode.SUCCESS
+    except (control.NoAnswerError, control.Refused):
+        pass  # told below
     _switch(call, "standby", "standby")
     _score(STANDBY_SCORE)
     return ExitCode.SUCCESS

@@ -68,13 +68,14 @@ def members(leader: int) -> list[int]:
 
 
 def end(leader: int, grace: float, limit: float) -> list[int]:
-    """Ask ``leader`` to stop, kill its whole session after ``grace`` seconds, and wait at most ``limit`` for its end.
+    """Ask ``leader`` to stop, kill its whole session after ``grace`` seconds (0: at once), and wait at most ``limit``.
 
     Returns the processes that live even so: an empty list is proof of death.
     """
     started = time.monotonic()
-    _send(leader, signal.SIGTERM)
-    _send(leader, signal.SIGCONT)  # a stopped process takes no SIGTERM
+    if grace > 0:
+        _send(leader, signal.SIGTERM)
+        _send(leader, signal.SIGCONT)  # a stopped process takes no SIGTERM
     left = _wait(leader, started + min(grace, limit))
     while left and time.monotonic() < started + limit:
         for pid in left:

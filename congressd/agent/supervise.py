@@ -33,6 +33,9 @@ class Supervisor(Protocol):
     def stop(self, seconds: float) -> list[int]:
         """Stop it, kill it if need be, and return the processes that live even so."""
 
+    def kill(self, seconds: float) -> None:
+        """End it without asking. Raises `OcfError` when something of it lives after ``seconds``."""
+
     def needs_restart(self, arguments: list[str]) -> bool:
         """Whether the running process was started with other parameters than these settings."""
 
@@ -106,6 +109,12 @@ class Direct:
                 _remove(path)
         return left
 
+    def kill(self, seconds: float) -> None:
+        pid = process.pid_in(self._settings.pid_file) or control.peer(self._settings.socket)
+        left = process.end(pid, 0.0, seconds) if pid else []
+        if left:
+            raise OcfError(ExitCode.GENERIC, f"processes of the daemon live after SIGKILL: {_list(left)}")
+
     def needs_restart(self, arguments: list[str]) -> bool:
         pid = process.pid_in(self._settings.pid_file)
         wanted = [*self._settings.command, *arguments]
@@ -162,6 +171,14 @@ class Systemd:
                 return left or [0]
             self._systemctl("kill --signal=SIGKILL --kill-who=all", 2.0)
             time.sleep(0.2)
+
+    def kill(self, seconds: float) -> None:
+        until = time.monotonic() + seconds
+        self._systemctl("kill --signal=SIGKILL --kill-who=all", seconds)
+        while self.look().kind == "alive":
+            if time.monotonic() >= until:
+                raise OcfError(ExitCode.GENERIC, f"{self._unit} lives after SIGKILL")
+            time.sleep(0.05)
 
     def needs_restart(self, arguments: list[str]) -> bool:
         del arguments  # neither the program nor its arguments come from the parameters

@@ -27,7 +27,7 @@ LOG = logging.getLogger(__name__)
 ASK_TIMEOUT: Final = 5.0  #: seconds for the datasource node to take a request for a snapshot
 LONGEST_SLEEP: Final = 5.0  #: seconds after which the asking thread looks again, whatever the receivers say
 MOST_ASKED: Final = 200  #: sources in one request for snapshots
-SILENCE: Final = 10.0  #: seconds without a batch or heartbeat after which the rows of a source may be out of date
+SILENCE: Final = 4.0  #: seconds without batch or heartbeat (one comes a second) after which rows may be out of date
 
 
 @dataclass(frozen=True, slots=True)

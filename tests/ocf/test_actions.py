@@ -251,6 +251,17 @@ def test_a_dead_daemon_is_demoted_already(make: MakeRig) -> None:
     assert dsd.call("stop").code == OK
 
 
+def test_a_hung_daemon_is_demoted_by_its_end(make: MakeRig) -> None:
+    dsd = make("dsd", layout="promotable")
+    dsd.call("start")
+    dsd.call("promote")
+    pid = dsd.pid()
+    os.kill(pid, signal.SIGSTOP)
+    assert dsd.call("demote") == (OK, "")
+    assert not lives(pid)
+    assert dsd.call("stop").code == OK
+
+
 def test_a_promotion_that_is_refused_fails_with_the_daemons_words(make: MakeRig) -> None:
     dsd = make("dsd", layout="promotable")
     dsd.call("start")

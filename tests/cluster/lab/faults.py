@@ -8,22 +8,31 @@ from typing import NamedTuple
 
 from tests.cluster.lab.lab import NODES, State, nodes, on
 from tests.cluster.lab.load import Load
+from tests.cluster.lab.partition import cut_dsd_node
+from tests.cluster.lab.upgrade import upgrade
+
+
+class Outcome(NamedTuple):
+    """What a fault came to: the figure, unless it is read from the load, and what was broken, in sentences."""
+
+    figure: float | None = None
+    broken: tuple[str, ...] = ()
 
 
 class Fault(NamedTuple):
-    """``do`` harms the cluster and returns what to undo it with; ``measure`` gives the figure, in seconds or calls."""
+    """``do`` harms the cluster under load and repairs what does not repair itself.
+
+    ``measure`` gives the figure where ``do`` has none; ``patience`` is that of queries, in seconds; ``failing`` is
+    what may fail: nothing, pushes, or anything.
+    """
 
     name: str
-    do: Callable[[], None]
-    measure: Callable[[Load, float], float]
+    do: Callable[[Load], Outcome]
     unit: str
     bar: float
-    queries_must_not_fail: bool = True
-
-
-def _pid(node: str) -> str:
-    """The DSD's process; its unit depends on the layout."""
-    return on(node, "cat /run/congressd/dsd-1.pid").strip()
+    measure: Callable[[Load, float], float]
+    failing: str = "pushes"
+    patience: float = 10.0
 
 
 def _dsd() -> str:
@@ -34,33 +43,58 @@ def _vip() -> str:
     return State().where("vip-api")[0]
 
 
-def kill_dsd() -> None:
-    node = _dsd()
-    on(node, f"kill -KILL {_pid(node)}")
+def _signal_dsd(name: str) -> Outcome:
+    on(_dsd(), f"kill -{name} $(cat /run/congressd/dsd-1.pid)")
+    return Outcome()
 
 
-def stop_dsd() -> None:
-    node = _dsd()
-    on(node, f"kill -STOP {_pid(node)}")
-
-
-def kill_pe() -> None:
+def _kill_pe(_: Load) -> Outcome:
     node = next(node for node in NODES if node != _vip())
     on(node, "systemctl kill --signal=KILL --kill-who=all congress-pe@1")
+    return Outcome()
 
 
-def cut_dsd_node() -> None:
-    nodes("kill", _dsd())
+def _power_cut(node: str) -> Outcome:
+    nodes("kill", node)
+    return Outcome()
 
 
-def cut_vip_node() -> None:
-    nodes("kill", _vip())
-
-
-def reload_haproxy() -> None:
+def _reload_haproxy(_: Load) -> Outcome:
     for node in NODES:
         on(node, "systemctl reload haproxy")
-    time.sleep(1)
+    time.sleep(1)  # for the old workers to end under load
+    return Outcome()
+
+
+def _off_for_good(load: Load) -> Outcome:
+    """A node without power for a while: the others go on; then it rejoins, and how long that takes is told."""
+    node = _dsd()
+    nodes("off", node)
+    load.settle(1, 30)
+    failed = len(load.failures())
+    load.settle(50, 60)
+    broken = (
+        [f"{len(load.failures()) - failed} queries failed while {node} was off"] if load.failures()[failed:] else []
+    )
+    nodes("start", node)
+    began = time.monotonic()
+    while not _is_whole():
+        if time.monotonic() - began > 180:
+            return Outcome(float("inf"), (*broken, f"{node} did not rejoin in 180 s"))
+        time.sleep(0.5)
+    return Outcome(time.monotonic() - began, tuple(broken))
+
+
+def _is_whole() -> bool:
+    return State().whole()
+
+
+def _partition(load: Load) -> Outcome:
+    return Outcome(*cut_dsd_node(load, _dsd()))
+
+
+def _upgrade(load: Load) -> Outcome:
+    return Outcome(*upgrade(load))
 
 
 def _gap(load: Load, since: float) -> float:
@@ -76,11 +110,15 @@ def _failed(load: Load, since: float) -> float:
     return float(len(load.failures()))
 
 
+PUBLISHING = "s until new rows are in the tables"
 FAULTS = (
-    Fault("dsd-killed", kill_dsd, _gap, "s until publishing", 1.0),
-    Fault("dsd-stopped", stop_dsd, _gap, "s until publishing", 12.0),
-    Fault("pe-killed", kill_pe, _failed, "failed queries", 0.0),
-    Fault("haproxy-reloaded", reload_haproxy, _failed, "failed queries", 0.0),
-    Fault("dsd-node-off", cut_dsd_node, _gap, "s until publishing", 5.0, queries_must_not_fail=False),
-    Fault("vip-node-off", cut_vip_node, _outage, "s until answered", 4.0, queries_must_not_fail=False),
+    Fault("dsd-killed", lambda _: _signal_dsd("KILL"), PUBLISHING, 1.0, _gap),
+    Fault("dsd-stopped", lambda _: _signal_dsd("STOP"), PUBLISHING, 12.0, _gap),
+    Fault("pe-killed", _kill_pe, "failed queries", 0.0, _failed),
+    Fault("haproxy-reloaded", _reload_haproxy, "failed queries", 0.0, _failed, failing="nothing"),
+    Fault("dsd-node-off", lambda _: _power_cut(_dsd()), PUBLISHING, 5.0, _gap),
+    Fault("vip-node-off", lambda _: _power_cut(_vip()), "s until a call is answered", 4.0, _outage, "anything", 1.0),
+    Fault("off-for-good", _off_for_good, "s from power to all running again", 60.0, _gap),
+    Fault("partition", _partition, "s, age of rows that did not say so", 5.0, _gap),
+    Fault("rolling-upgrade", _upgrade, "failed queries and pushes", 0.0, _failed, failing="nothing"),
 )

@@ -6,7 +6,6 @@ import json
 import os
 import subprocess
 import time
-import urllib.error
 import urllib.request
 from collections.abc import Callable
 from pathlib import Path
@@ -35,6 +34,11 @@ def nodes(*arguments: str) -> str:
 def on(node: str, command: str) -> str:
     """A command's output on a node."""
     return nodes("ssh", node, command)
+
+
+def inside(node: str, command: str) -> str:
+    """The same for a node whose cable is out."""
+    return nodes("attach", node, command)
 
 
 def wait_until(condition: Callable[[], bool], what: str, seconds: float, pause: float = 0.2) -> float:
@@ -93,11 +97,17 @@ class State:
                 found += [str(node.get("name")) for node in entry.findall("node")]
         return found
 
+    def standing_by(self) -> bool:
+        """Whether the other DSDs stand by, where the layout has such."""
+        entries = self._document.findall(".//clone[@id='dsd-clone']/resource")
+        return not entries or sum(entry.get("role") == "Unpromoted" for entry in entries) == len(NODES) - 1
+
     def whole(self) -> bool:
         """Whether every node is online and everything runs that can run."""
         return (
             self.online() == set(NODES)
             and len(self.where("dsd")) == 1
+            and self.standing_by()
             and all(len(self.where(clone)) == len(NODES) for clone in ("pe-1", "haproxy"))
             and len(self.where("vip-api")) == 1
         )
@@ -112,12 +122,3 @@ def status(node: str, role: str) -> dict[str, Any]:
     answer = json.loads(on(node, f'python3 -SE -c "{code}" /run/congressd/{role}-1.sock'))
     told: dict[str, Any] = answer["status"]
     return told
-
-
-def reachable(url: str) -> bool:
-    """Whether a URL answers 200 at once."""
-    try:
-        with urllib.request.urlopen(url, timeout=2) as answer:
-            return bool(answer.status == 200)
-    except (OSError, urllib.error.URLError):
-        return False

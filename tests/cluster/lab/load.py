@@ -35,12 +35,17 @@ def prepare() -> None:
 
 
 class Load:
-    """Two threads that query, one that pushes numbers, one that watches which number the policy sees."""
+    """Two threads that query, one that pushes numbers, one that watches which number the policy sees.
 
-    def __init__(self) -> None:
+    A query is given up after ``patience`` seconds, and the next one begins.
+    """
+
+    def __init__(self, patience: float = 10.0) -> None:
+        self._patience = patience
+        self.began = time.monotonic()
         self.queries: list[Sample] = []
         self.pushes: list[Sample] = []
-        self.accepted: list[int] = []
+        self.accepted: list[int] = []  # milliseconds since 1970 at which a push was made: its number
         self.seen: list[tuple[float, int]] = []  # when a new number was first seen
         self._ended = threading.Event()
         targets = [self._query, self._query, self._push, self._watch]
@@ -80,16 +85,21 @@ class Load:
         """What failed, of queries."""
         return [sample.error for sample in self.queries if sample.error]
 
+    def push_failures(self) -> list[str]:
+        """What failed, of pushes."""
+        return [sample.error for sample in self.pushes if sample.error]
+
     def _query(self) -> None:
         while not self._ended.wait(0.02) and len(self.queries) < MOST:
-            self.queries.append(_sample("GET", f"/v1/policies/{POLICY}/tables/seen/rows", None))
+            path = f"/v1/policies/{POLICY}/tables/seen/rows"
+            self.queries.append(_sample("GET", path, None, self._patience))
 
     def _push(self) -> None:
-        number = int(time.time() * 1000)
+        number = 0
         while not self._ended.wait(0.05) and len(self.pushes) < MOST:
-            number += 1
+            number = max(number + 1, int(time.time() * 1000))
             path = f"/v1/data-sources/{SOURCE}/tables/beat/rows"
-            self.pushes.append(_sample("PUT", path, [[number]]))
+            self.pushes.append(_sample("PUT", path, [[number]], 10.0))
             if not self.pushes[-1].error:
                 self.accepted.append(number)
 
@@ -97,7 +107,7 @@ class Load:
         latest = 0
         while not self._ended.wait(0.02):
             try:
-                answer = call("GET", f"/v1/policies/{POLICY}/tables/seen/rows", timeout=2)
+                answer = call("GET", f"/v1/policies/{POLICY}/tables/seen/rows", timeout=1)
             except (OSError, urllib.error.URLError, ValueError):
                 continue
             numbers = [row["data"][0] for row in answer["results"]]
@@ -106,10 +116,10 @@ class Load:
                 self.seen.append((time.monotonic(), latest))
 
 
-def _sample(method: str, path: str, body: object) -> Sample:
+def _sample(method: str, path: str, body: object, patience: float) -> Sample:
     began, error = time.monotonic(), ""
     try:
-        call(method, path, body, timeout=10)
+        call(method, path, body, timeout=patience)
     except urllib.error.HTTPError as refused:
         error = f"{refused.code} {refused.read(200)!r}"
     except (OSError, urllib.error.URLError, ValueError) as lost:
