@@ -16,7 +16,7 @@ from congressd.doctor.finding import Failed, NotHere
 from congressd.doctor.place import ANSWER, Place
 
 PATIENCE: Final = 15.0  #: seconds; rabbitmqctl needs two to start on an idle machine
-QUEUE_COLUMNS: Final = ("name", "type", "messages", "consumers", "state", "leader", "members", "online")
+QUEUE_COLUMNS: Final = ("name", "type", "messages", "consumers", "state", "leader", "members", "online", "arguments")
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +40,7 @@ class Queue:
     leader: str
     members: tuple[str, ...]
     online: tuple[str, ...]
+    expires: bool = False  #: whether the broker removes it some time after its last reader is gone
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,10 +150,16 @@ def read_brokers(cluster: Any, queues: Any) -> Brokers:
                 leader=str(each.get("leader") or ""),
                 members=tuple(each.get("members") or ()),
                 online=tuple(each.get("online") or ()),
+                expires="x-expires" in _names(each.get("arguments")),
             )
             for each in queues
         ),
     )
+
+
+def _names(arguments: Any) -> list[str]:
+    """The names of a queue's arguments: an object, or a list of name, type and value, as RabbitMQ 3.10 writes it."""
+    return [str(each[0] if isinstance(each, list) and each else each) for each in arguments or ()]
 
 
 def _alarm(alarm: Any) -> str:

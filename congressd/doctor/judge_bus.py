@@ -77,7 +77,7 @@ def _cluster(brokers: Brokers) -> Iterator[Finding]:
         "`congress status` shows which node is behind; look at its load with `top`",
     )
     yield from _named(
-        [each for each in brokers.queues if each.messages > BACKLOG and not each.consumers],
+        [each for each in brokers.queues if each.messages > BACKLOG and not each.consumers and not each.expires],
         warning,
         f"has more than {BACKLOG} messages and no reader",
         "if that node is gone for good, `rabbitmqctl delete_queue NAME`; else start it",

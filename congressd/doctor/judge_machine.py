@@ -70,7 +70,7 @@ def _permissions(file: Kept) -> Iterator[Finding]:
 
 def judge_disks(disks: Sequence[Disk]) -> list[Finding]:
     """Whether there is room."""
-    least = min(disks, key=lambda disk: disk.free)
+    least = min(disks, key=lambda disk: disk.free / max(disk.total, 1))
     return or_fine(
         (finding for each in disks for finding in _disk(each)),
         f"{_size(least.free)} of {_size(least.total)} free where {least.paths[0]} is",

@@ -109,6 +109,9 @@ def test_queues_as_the_broker_lists_them(rabbitmq: RabbitServer, exchange: str) 
     try:
         channel = connection.channel()
         channel.queue_declare(name, durable=True, auto_delete=False, arguments={"x-queue-type": "quorum"})
+        channel.queue_declare(
+            f"{name}.short", durable=True, auto_delete=False, arguments={"x-queue-type": "quorum", "x-expires": 600000}
+        )
         for _ in range(judge_bus.BACKLOG + 1):
             channel.basic_publish(Message(b"x"), routing_key=name)
 
@@ -119,10 +122,13 @@ def test_queues_as_the_broker_lists_them(rabbitmq: RabbitServer, exchange: str) 
         wait_for(seen, "the messages to be counted", 60)
         brokers = ask_bus.ask_queues(place)
         channel.queue_delete(name)
+        channel.queue_delete(f"{name}.short")
     finally:
         disconnect(connection)
     assert len(brokers.running) == len(brokers.known) == 1
-    (ours,) = [each for each in brokers.queues if each.name == name]
+    listed = {each.name: each for each in brokers.queues}
+    assert (listed[name].expires, listed[f"{name}.short"].expires) == (False, True)
+    ours = listed[name]
     assert (ours.kind, len(ours.members), ours.members) == ("quorum", 1, ours.online)
     assert ours.leader
     findings = [each for each in judge_bus.judge_queues(brokers) if name in each.fact]

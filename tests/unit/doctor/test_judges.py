@@ -158,6 +158,9 @@ CASES: dict[str, tuple[Sequence[Finding], Level, str]] = {
     ),
     "backlog": (judge_bus.judge_queues(brokers(queues=(queue(messages=5000),))), WARNING, "reader lags"),
     "no reader": (judge_bus.judge_queues(brokers(queues=(queue(messages=5000, consumers=0),))), WARNING, "no reader"),
+    "soon removed": (
+        judge_bus.judge_queues(brokers(queues=(queue(messages=5000, consumers=0, expires=True),))), OK, "5000 messages",
+    ),
     "dead classic": (judge_bus.judge_queues(brokers(queues=(queue(kind="classic", state="down"),))), PROBLEM, "leader"),
     "many": (judge_bus.judge_queues(brokers(queues=(queue(leader=""),) * 9)), PROBLEM, "4 more queues"),
     # corosync and Pacemaker
