@@ -1,6 +1,6 @@
 """Clients that read and write at random, carry the consistency token, and write down what they were told.
 
-Each has a register in a pushed table (its rows ``[client, number]``, of which each push replaces the last one) and
+Each has a register in a pushed table (its rows ``[register, number]``, of which each push replaces the last one) and
 rules of its own in one policy that all write to. See `tests.service.history` for what is made of it.
 """
 
@@ -121,6 +121,7 @@ class Client:
         self._carry = carry
         self._pushed = 0  # the last number that was tried
         self._kept = 0  # the last that was accepted
+        self._register = str(number)
         self._rules: dict[str, Element] = {}  # of ours that are there, by id
         self._tried = 0
         self._stop = threading.Event()
@@ -192,14 +193,16 @@ class Client:
     def _do_push(self) -> None:
         self._pushed += 1
         path = f"/v1/data-sources/{SOURCE}/tables/t/rows"
-        removed = frozenset(("push", self.number, each) for each in range(self._kept, self._pushed))
-        added = frozenset([("push", self.number, self._pushed)])
+        row = [self._register, self._pushed]
+        removed = frozenset(("push", self._register, each) for each in range(self._kept, self._pushed))
+        added = frozenset([("push", *row)])
         key = f"{self.number}.{self._pushed}"
-        answer = self._write(
-            "pushed", "PATCH", path, {"upsert": [[self.number, self._pushed]]}, added, removed, Idempotency_Key=key
-        )
+        answer = self._write("pushed", "PATCH", path, {"upsert": [row]}, added, removed, Idempotency_Key=key)
         if answer.status == 200:
             self._kept = self._pushed
+        elif answer.status == 0 or answer.status >= 500:
+            # It may still be carried out, at any time, over what comes later: so nothing comes later.
+            self._register, self._kept = f"{self.number}.{self._pushed}", self._pushed + 1
 
     def _do_rule(self) -> None:
         self._tried += 1
