@@ -8,7 +8,8 @@ queries it in full; one that nobody queried for `KEEP_SECONDS` is let go.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Final
 
@@ -49,6 +50,7 @@ class Engine:
         self._published = Published(self._live)
         self._write = threading.RLock()
         self._rules_change = False
+        self._steps = 0  # odd while several changes are made that belong together
         self._schemas: dict[str, dict[str, TableSchema]] = {}
         self._watchers: dict[Table, list[Callback]] = {}
         self._queried: dict[Table, float] = {}
@@ -56,6 +58,21 @@ class Engine:
         self._asked: dict[Rule, Table] = {}
         self._asked_number = 0
         self._live.relations[NOW] = Relation(Storage({(self._now(),): 1}))
+
+    @contextmanager
+    def together(self) -> Iterator[None]:
+        """Make several changes that readers see as one: a query that comes meanwhile waits for the last of them.
+
+        For what cannot be one transaction, such as another schema with the rules that are written for it. Not to be
+        used for changes of rows, which are one by themselves and which nobody waits for.
+        """
+        with self._write:
+            outermost = self._steps % 2 == 0
+            self._steps += outermost
+            try:
+                yield
+            finally:
+                self._steps += outermost
 
     # -- rules -------------------------------------------------------------------------------------------------
 
@@ -171,6 +188,20 @@ class Engine:
 
         Raises CongressError "rule_too_large" for a table that a suspended rule, or one stopped now, takes part in.
         """
+        steps = self._steps
+        if steps % 2 == 0:
+            try:
+                rows = self._query(atom)
+            except Exception:
+                if self._steps == steps:
+                    raise
+            else:
+                if self._steps == steps:
+                    return rows
+        with self._write:
+            return self._query(atom)
+
+    def _query(self, atom: Atom) -> list[Row]:
         table = atom.table
         if self._suspended:
             self._refuse_incomplete(table)

@@ -139,10 +139,11 @@ class Holder:
         self._book.enter(plan)
         try:
             if gone:
-                self.engine.change_rules(remove=plan.removed)
-                for source in gone:
-                    self._drop(source)
-                refused = self._run(plan.added)
+                with self.engine.together():
+                    self.engine.change_rules(remove=plan.removed)
+                    for source in gone:
+                        self._drop(source)
+                    refused = self._run(plan.added)
             else:
                 refused = self._run(plan.added, plan.removed)
         except BaseException:
@@ -248,11 +249,12 @@ class Holder:
         plan = self._book.plan_schema(source, tables)
         self._book.enter(plan)
         try:
-            if plan.removed:
-                self.engine.change_rules(remove=plan.removed)
-            self.engine.declare(source, schema)
-            put()
-            refused = self._run(plan.added)
+            with self.engine.together():
+                if plan.removed:
+                    self.engine.change_rules(remove=plan.removed)
+                self.engine.declare(source, schema)
+                put()
+                refused = self._run(plan.added)
         except BaseException:
             self._book.leave(plan)
             raise

@@ -328,3 +328,38 @@ def test_rows_that_blow_a_rule_up_are_taken_and_the_rule_is_suspended(engine: En
     engine.change_rules(remove=[product])
     assert rows(engine, "q", 1) == []
     assert engine.suspended() == {}
+
+
+@pytest.mark.parametrize("args", [("vm",), (Is("vm-1"),)], ids=["held", "point"])
+def test_no_reader_sees_the_middle_of_changes_that_belong_together(engine: Engine, args: tuple[str | Is, ...]) -> None:
+    wide, narrow = (TableSchema("servers", tuple(map(Column, names))) for names in (("vm", "host"), ("vm",)))
+    rules = {
+        wide: rule(atom("down", "vm"), lit("nova:servers", "vm", "_1")),
+        narrow: rule(atom("down", "vm"), lit("nova:servers", "vm")),
+    }
+    held: dict[TableSchema, list[Row]] = {wide: [("vm-1", "h")], narrow: [("vm-1",)]}
+    engine.declare("nova", [wide])
+    engine.replace("nova", {"servers": held[wide]})
+    engine.change_rules(add=[rules[wide]])
+    seen: set[tuple[Row, ...]] = set()
+    stop, begun = threading.Event(), threading.Event()
+
+    def read() -> None:
+        while not stop.is_set():
+            seen.add(tuple(engine.query(atom("down", *args))))
+            begun.set()
+
+    thread = threading.Thread(target=read)
+    thread.start()
+    begun.wait(10)
+    before = wide
+    for after in [narrow, wide] * 100:
+        with engine.together():
+            engine.change_rules(remove=[rules[before]])
+            engine.declare("nova", [after])
+            engine.replace("nova", {"servers": held[after]})
+            engine.change_rules(add=[rules[after]])
+        before = after
+    stop.set()
+    thread.join(timeout=10)
+    assert seen == {(("vm-1",),)}
