@@ -85,6 +85,17 @@ def _off_for_good(load: Load) -> Outcome:
     return Outcome(time.monotonic() - began, tuple(broken))
 
 
+def _all_off(load: Load) -> Outcome:
+    """All nodes lose power, and get it back: nobody knows at first who was the last to write."""
+    for node in NODES:
+        nodes("off", node)
+    for node in NODES:
+        nodes("start", node)
+    began = time.monotonic()
+    load.settle(1, 240)
+    return Outcome(time.monotonic() - began)
+
+
 def _is_whole() -> bool:
     return State().whole()
 
@@ -120,5 +131,6 @@ FAULTS = (
     Fault("vip-node-off", lambda _: _power_cut(_vip()), "s until a call is answered", 4.0, _outage, "anything", 1.0),
     Fault("off-for-good", _off_for_good, "s from power to all running again", 60.0, _gap),
     Fault("partition", _partition, "s, age of rows that did not say so", 5.0, _gap),
+    Fault("all-off", _all_off, "s from power until new rows are in the tables", 120.0, _gap, "anything", 1.0),
     Fault("rolling-upgrade", _upgrade, "failed queries and pushes", 0.0, _failed, failing="nothing"),
 )

@@ -27,11 +27,13 @@ class Run(NamedTuple):
 
 
 class Figures:
-    """All runs by fault, in a file of the lab."""
+    """All runs by fault, in a file if there is a ``path``."""
 
-    def __init__(self, path: Path = KEPT) -> None:
+    def __init__(self, path: Path | None) -> None:
         self._path = path
-        kept: dict[str, list[list[Any]]] = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+        kept: dict[str, list[list[Any]]] = {}
+        if path is not None and path.exists():
+            kept = json.loads(path.read_text(encoding="utf-8"))
         self._runs = {name: [Run._make([*run[:5], tuple(run[5])]) for run in runs] for name, runs in kept.items()}
 
     def of(self, fault: str) -> list[Run]:
@@ -41,7 +43,8 @@ class Figures:
     def add(self, fault: str, run: Run) -> None:
         """Keep one more run."""
         self._runs.setdefault(fault, []).append(run)
-        self._path.write_text(json.dumps(self._runs), encoding="utf-8")
+        if self._path is not None:
+            self._path.write_text(json.dumps(self._runs), encoding="utf-8")
 
     def table(self) -> str:
         """Median and worst of each fault, as Markdown."""
