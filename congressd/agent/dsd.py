@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 
 from congressd.agent import actions, control, settings
-from congressd.agent.ocf import Action, Agent, Call, ExitCode, OcfError, Parameter
+from congressd.agent.ocf import Action, Agent, Call, ExitCode, OcfError, Parameter, reason
 from congressd.agent.supervise import supervisor
 from congressd.agent.verdict import promotable_datasource_node, single_datasource_node
 
@@ -23,6 +23,8 @@ LAYOUT = Parameter(
 STANDBY_SCORE, ACTIVE_SCORE = 100, 1000
 
 HUNG_AFTER = 2.0  # seconds without a status, which never waits, after which a demotion does not ask but kills
+
+GRACE = 2.5  # seconds after a death in which its unit may give the role up; less than the interval of the monitor
 
 
 def _group_started(status: control.Status, waited: float) -> bool:
@@ -65,12 +67,26 @@ def _stop(call: Call) -> ExitCode:
 
 def _monitor(call: Call) -> ExitCode:
     role = _role(call)
+    if role is PROMOTABLE and call.meta("role") in ("Promoted", "Master") and _dies(actions.read(call, role)):
+        reason("the daemon has just ended, and its unit gives its role up")
+        return ExitCode.DEGRADED_PROMOTED
     code = actions.monitor(call, role)
     if call.probe and role is PROMOTABLE and code in actions.FINE:
         # After a restart of the cluster on a running daemon the score is lost.
         promoted = code in (ExitCode.RUNNING_PROMOTED, ExitCode.DEGRADED_PROMOTED)
         _score(ACTIVE_SCORE if promoted else STANDBY_SCORE)
     return code
+
+
+def _dies(given: settings.Settings) -> bool:
+    """Whether the active daemon ended a moment ago, so that `tell-pacemaker` gives its role to another just now.
+
+    A failure told in that moment would have it started again here before the other is promoted. What is not done by the
+    next monitor is told by that.
+    """
+    if not given.systemd or not actions.died(given):
+        return False
+    return supervisor(given).look().ended < GRACE
 
 
 def _promote(call: Call) -> ExitCode:

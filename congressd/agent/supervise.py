@@ -12,10 +12,14 @@ from congressd.agent.settings import Settings
 
 
 class Held(NamedTuple):
-    """What is known of the process: ``kind`` is absent (never started, or stopped), dead, zombie or alive."""
+    """What is known of the process: ``kind`` is absent (never started, or stopped), dead, zombie or alive.
+
+    ``ended`` is the number of seconds since it died, where that is known.
+    """
 
     kind: str
     detail: str = ""
+    ended: float = float("inf")
 
 
 ABSENT = Held("absent")
@@ -142,12 +146,14 @@ class Systemd:
         if shown.get("LoadState") != "loaded":
             return Held("absent", f"there is no unit {self._unit}")
         state = shown.get("ActiveState", "")
+        exited = shown.get("ExecMainExitTimestampMonotonic", "")
+        ended = time.monotonic() - int(exited) / 1e6 if exited.isdigit() and exited != "0" else float("inf")
         if state == "deactivating" and shown.get("MainPID") == "0":
-            return Held("dead", f"{self._unit} has ended: {shown.get('Result')}")
+            return Held("dead", f"{self._unit} has ended: {shown.get('Result')}", ended)
         if state in ("active", "activating", "reloading", "deactivating"):
             return Held("alive", f"{self._unit} is {state} ({shown.get('SubState')})")
         if state == "failed":
-            return Held("dead", f"{self._unit} failed: {shown.get('Result')}")
+            return Held("dead", f"{self._unit} failed: {shown.get('Result')}", ended)
         return ABSENT
 
     def start(self, arguments: list[str], seconds: float) -> None:
@@ -185,7 +191,10 @@ class Systemd:
         return False
 
     def _show(self) -> dict[str, str]:
-        _, output = self._systemctl("show --property=LoadState,ActiveState,SubState,Result,MainPID,ControlGroup", 5.0)
+        _, output = self._systemctl(
+            "show --property=LoadState,ActiveState,SubState,Result,MainPID,ControlGroup,ExecMainExitTimestampMonotonic",
+            5.0,
+        )
         return dict(line.split("=", 1) for line in output.splitlines() if "=" in line)
 
     def _systemctl(self, words: str, seconds: float) -> tuple[int, str]:

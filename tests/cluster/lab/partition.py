@@ -60,6 +60,8 @@ def cut_dsd_node(load: Load, node: str) -> tuple[float, tuple[str, ...]]:
         nodes("join", node)
         on(other, "crm_attribute --type crm_config --name stonith-enabled --update true")
     broken = [] if epochs.strip() == "0" else [f"{node} took an epoch while it was alone"]
+    if not any(answer.asked > cut for answer in answers):
+        broken.append(f"the policy engine of {node} said nothing while it was alone, so it was not seen what it says")
     load.settle(40, 60)
     call("DELETE", f"/v1/policies/{ACTING}")
     return _age(answers, load, cut), (*broken, *_executed(node, cut))
