@@ -11,7 +11,6 @@ import argparse
 import math
 import os
 import time
-from dataclasses import replace
 
 from tests.cluster.lab.audits import Auditor
 from tests.cluster.lab.faults import FAULTS, Fault
@@ -87,7 +86,7 @@ def main() -> int:
     auditor, figures, bad = Auditor(), Figures(KEPT if given.times >= PUBLISHED else None), 0
     prepare()
     for fault in chosen:
-        bad += repeat(replace(fault, bar=math.inf) if given.audits_only else fault, given.times, auditor, figures)
+        bad += repeat(fault._replace(bar=math.inf) if given.audits_only else fault, given.times, auditor, figures)
         if given.times >= PUBLISHED:
             figures.publish()
     print(f"\n{figures.table()}")
