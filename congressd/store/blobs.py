@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import zlib
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -60,6 +60,19 @@ def read(session: Session, blob_id: str, parts: int) -> list[bytes]:
     if len(found) != parts:
         raise LostRace(f"blob {blob_id} has {len(found)} of {parts} parts")
     return list(found)
+
+
+def read_many(session: Session, parts: Mapping[str, int]) -> dict[str, list[bytes]]:
+    """The parts of several blobs by id, in one question; ``parts`` says how many each has. Raises LostRace as `read`."""
+    table = models.BlobPart
+    found: dict[str, list[bytes]] = {blob_id: [] for blob_id in parts}
+    wanted = select(table.blob_id, table.data).where(table.blob_id.in_(list(parts))).order_by(table.blob_id, table.part)
+    for blob_id, data in session.execute(wanted):
+        found[blob_id].append(data)
+    for blob_id, number in parts.items():
+        if len(found[blob_id]) != number:
+            raise LostRace(f"blob {blob_id} has {len(found[blob_id])} of {number} parts")
+    return found
 
 
 def remove(session: Session, blob_ids: Collection[str]) -> None:

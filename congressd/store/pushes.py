@@ -6,7 +6,7 @@ committed. The tables of a source are its base plus the entries after it, in ord
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -24,6 +24,8 @@ from congressd.store.rows import matched
 KEY_LIFE: Final = 24 * 3600.0  #: seconds for which an Idempotency-Key is remembered
 OWN_KEY_LIFE: Final = 600.0  #: the same for the keys that we make ourselves, against a lost answer to COMMIT
 FOLD_ENTRIES: Final = 1000  #: a log longer than this is folded
+READ_ENTRIES: Final = 200  #: entries that are read by one question
+READ_BYTES: Final = 8_000_000  #: the same in bytes
 FOLD_BYTES: Final = 4_000_000  #: a log is folded when it is larger than this and than its base
 
 _OPERATIONS: Final[dict[str, Callable[[str, list[Row], tuple[int, ...]], Operation]]] = {
@@ -148,7 +150,7 @@ def since(session: Session, source_id: str, number: int) -> tuple[Push, ...] | N
     stream = _stream(session, source_id)
     if not stream.folded <= number <= stream.last:
         return None
-    return tuple(_read(session, entry) for entry in _entries(session, source_id, number, stream.last))
+    return tuple(_read(session, _entries(session, source_id, number, stream.last)))
 
 
 def state(session: Session, source_id: str) -> PushState:
@@ -224,8 +226,8 @@ def _fold(session: Session, stream: models.PushStream) -> PushState:
     if stream.base_blob_id is not None:
         base = blobs.unpack(blobs.read(session, stream.base_blob_id, stream.base_parts))
         tables.apply(_decode(item) for item in base)
-    for entry in _entries(session, stream.source_id, stream.folded, stream.last):
-        tables.apply(_read(session, entry).operations)
+    for push in _read(session, _entries(session, stream.source_id, stream.folded, stream.last)):
+        tables.apply(push.operations)
     return PushState(stream.last, tables.rows())
 
 
@@ -238,9 +240,26 @@ def _entries(session: Session, source_id: str, after: int, last: int) -> Sequenc
     return entries
 
 
-def _read(session: Session, entry: models.Push) -> Push:
-    items = blobs.unpack(blobs.read(session, entry.blob_id, entry.parts))
-    return Push(entry.number, tuple(map(_decode, items)), entry.at)
+def _read(session: Session, entries: Sequence[models.Push]) -> Iterator[Push]:
+    """The pushes of these entries, in order: many small ones in one question, and never many large ones in memory."""
+    for several in _by_size(entries):
+        found = blobs.read_many(session, {entry.blob_id: entry.parts for entry in several})
+        for entry in several:
+            yield Push(entry.number, tuple(map(_decode, blobs.unpack(found[entry.blob_id]))), entry.at)
+
+
+def _by_size(entries: Sequence[models.Push]) -> Iterator[list[models.Push]]:
+    """The entries in groups of at most `READ_ENTRIES`, and `READ_BYTES` unless a single one has more."""
+    group: list[models.Push] = []
+    size = 0
+    for entry in entries:
+        if group and (len(group) == READ_ENTRIES or size + entry.bytes > READ_BYTES):
+            yield group
+            group, size = [], 0
+        group.append(entry)
+        size += entry.bytes
+    if group:
+        yield group
 
 
 def _stream(session: Session, source_id: str) -> models.PushStream:

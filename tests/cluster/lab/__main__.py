@@ -14,7 +14,7 @@ import time
 
 from tests.cluster.lab.audits import Auditor
 from tests.cluster.lab.faults import FAULTS, Fault
-from tests.cluster.lab.lab import ClusterError, State, nodes, wait_until
+from tests.cluster.lab.lab import NODES, ClusterError, State, nodes, on, wait_until
 from tests.cluster.lab.load import Load, prepare
 from tests.cluster.lab.results import KEPT, Figures, Run
 
@@ -23,6 +23,7 @@ PUBLISHED = 3  #: times from which on a table is worth keeping
 
 def run(fault: Fault, auditor: Auditor) -> Run:
     """One time one fault: the figure, and what was broken."""
+    on(NODES[0], "crm_resource --cleanup")  # each fault is the first: what failed before is not held against a node
     wait_until(lambda: State().whole(), "a whole cluster to begin with", 180, pause=1.0)
     with Load(fault.patience) as load:
         load.settle()

@@ -90,7 +90,7 @@ class Load:
         return [sample.error for sample in self.pushes if sample.error]
 
     def _query(self) -> None:
-        while not self._ended.wait(0.02) and len(self.queries) < MOST:
+        while not self._ended.wait(0.1) and len(self.queries) < MOST:
             path = f"/v1/policies/{POLICY}/tables/seen/rows"
             self.queries.append(_sample("GET", path, None, self._patience))
 
