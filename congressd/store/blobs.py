@@ -63,7 +63,7 @@ def read(session: Session, blob_id: str, parts: int) -> list[bytes]:
 
 
 def read_many(session: Session, parts: Mapping[str, int]) -> dict[str, list[bytes]]:
-    """The parts of several blobs by id, in one question; ``parts`` says how many each has. Raises LostRace as `read`."""
+    """The parts of several blobs, by id, in one question; ``parts``: how many each has. Raises LostRace as `read`."""
     table = models.BlobPart
     found: dict[str, list[bytes]] = {blob_id: [] for blob_id in parts}
     wanted = select(table.blob_id, table.data).where(table.blob_id.in_(list(parts))).order_by(table.blob_id, table.part)
