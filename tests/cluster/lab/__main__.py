@@ -58,7 +58,7 @@ def repeat(fault: Fault, times: int, auditor: Auditor, figures: Figures) -> int:
         attempts += 1
         try:
             done = run(fault, auditor)
-        except ClusterError as error:
+        except (ClusterError, OSError) as error:
             print(f"{fault.name}: {error}", flush=True)
             bad += 1
             repair()
