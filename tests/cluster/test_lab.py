@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cluster.lab.lab import ROOT
+from tests.cluster.lab.lab import ROOT, nodes
 
 CLUSTER = ROOT / "tools" / "cluster" / "cluster"
 NAMESPACE = Path("/run/netns/congressd-lab")
@@ -42,7 +42,9 @@ def run(*command: str | Path, seconds: float) -> str:
 @pytest.fixture
 def cluster() -> Iterator[None]:
     """Three nodes, deployed by the playbook; removed in the end, but for the image that they started from."""
-    assert not NAMESPACE.exists(), "a cluster runs here already: `make cluster-destroy` first"
+    if NAMESPACE.exists():
+        assert "RUNNING" not in nodes("status"), "a cluster runs here already: `make cluster-destroy` first"
+        run(CLUSTER, "destroy", "--keep-image", seconds=120)  # of a run that was cut short
     try:
         run(CLUSTER, "up", seconds=1800)
         yield
