@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import NoReturn
@@ -68,9 +69,9 @@ def pe(config: Path | None, instance: str, host: str | None, port: int | None) -
 
     Example: congressd pe --config-file /etc/congressd/congressd.conf --instance 2
     """
-    from congressd.daemon import policy  # with it come the libraries of a cluster
-
     settings = _node_settings(config, instance, host, port)
+    with _libraries_of_a_cluster():
+        from congressd.daemon import policy
     identity = identify(settings, "pe", instance)
     ports.check_free(settings.default.bind_host, settings.default.bind_port)
     policy.run(settings, identity, reread=lambda: _node_settings(config, instance, host, port))
@@ -88,9 +89,9 @@ def dsd(config: Path | None, instance: str, standby: bool) -> None:
 
     Example: congressd dsd --config-file /etc/congressd/congressd.conf --standby
     """
-    from congressd.daemon import datasource  # with it come the libraries of a cluster
-
     settings = read_settings(config)
+    with _libraries_of_a_cluster():
+        from congressd.daemon import datasource
     identity = identify(settings, "dsd", instance)
     datasource.run(settings, identity, standby=standby, reread=lambda: read_settings(config))
 
@@ -188,6 +189,19 @@ def _node_settings(config: Path | None, instance: str, host: str | None, port: i
         raise StartError(f"the instance {instance!r} is no number from 1, so its port must be given with --port")
     default = replace(settings.default, bind_port=settings.default.bind_port + int(instance) - 1)
     return replace(settings, default=default)
+
+
+@contextmanager
+def _libraries_of_a_cluster() -> Iterator[None]:
+    """For importing what needs them: who has one machine need not have them installed. Raises StartError."""
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        raise StartError(
+            f"the Python package {error.name} is not installed; nodes of a cluster need it: `pip install "
+            f"'congressd[cluster]'`, or `pip install -e '.[cluster]'` in a checkout. One machine needs none of it: "
+            f"`congressd serve --data-dir DIR`"
+        ) from None
 
 
 def _database(config: Path | None, data_dir: Path | None) -> Database:
