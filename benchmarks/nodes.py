@@ -12,21 +12,18 @@ import http.client
 import json
 import os
 import signal
-import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from typing import Any, Final, NamedTuple
 from urllib.parse import quote
 
 from benchmarks.measure import Times, human, machine, table
+from benchmarks.servers import servers
 from congressd.model.errors import CongressError
 from congressd.pe.token import parse_token
-from tests.service.mariadb import MariaDB
 from tests.service.nodes import QUICK, Cluster, Daemon, PolicyNode
 from tests.service.process import wait_for
-from tests.service.rabbitmq import RabbitServer
 
 ROUNDS: Final = 200
 TAKEOVERS: Final = 20
@@ -203,25 +200,14 @@ def line(what: str, times: Times) -> list[str]:
 
 def main() -> None:
     """Print the table."""
-    with tempfile.TemporaryDirectory(prefix="bench-") as name:
-        mariadb, rabbitmq = MariaDB(Path(name, "m")), RabbitServer(Path(name))
-        closing: list[Callable[[], object]] = [mariadb.stop, rabbitmq.stop]
-        try:
-            mariadb.create()
-            with mariadb.root() as connection, connection.cursor() as cursor:
-                cursor.execute("CREATE DATABASE bench")
-            rabbitmq.start()
-            with Cluster(mariadb.url("bench"), rabbitmq.url, OPTIONS) as cluster:
-                bench = Bench(cluster)
-                bench.prepare()
-                told, written = notices(bench)
-                shown, answered = pushes(bench)
-                polled = polls(bench)
-                active, taken = takeovers(bench)
-                again = restarts(cluster, bench)
-        finally:
-            for close in closing:
-                close()
+    with servers() as at, Cluster(at.database, at.broker, OPTIONS) as cluster:
+        bench = Bench(cluster)
+        bench.prepare()
+        told, written = notices(bench)
+        shown, answered = pushes(bench)
+        polled = polls(bench)
+        active, taken = takeovers(bench)
+        again = restarts(cluster, bench)
     lines = [
         line("a rule is written: answered", written),
         line("answered -> on both other nodes, by the notice", told),

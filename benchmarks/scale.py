@@ -10,17 +10,15 @@ what a core can give.
 from __future__ import annotations
 
 import os
-import tempfile
 from functools import partial
 from pathlib import Path
 from typing import Final
 
 from benchmarks.httpload import get, load
 from benchmarks.measure import human, machine, table
+from benchmarks.servers import servers
 from tests.haproxy import Server, render_and_start
-from tests.service.mariadb import MariaDB
 from tests.service.nodes import PolicyNode
-from tests.service.rabbitmq import RabbitServer
 from tests.service.stage import Stage
 
 NODES: Final = 3
@@ -63,24 +61,13 @@ def through_haproxy(stage: Stage, number: int, folder: Path) -> tuple[float, flo
 def main() -> None:
     """Print the figures."""
     rows = []
-    with tempfile.TemporaryDirectory(prefix="scale-") as directory:
-        folder = Path(directory)
-        mariadb, rabbitmq = MariaDB(folder / "m"), RabbitServer(folder)
-        try:
-            mariadb.create()
-            with mariadb.root() as connection, connection.cursor() as cursor:
-                cursor.execute("CREATE DATABASE scale")
-            rabbitmq.start()
-            with Stage(mariadb.url("scale"), rabbitmq.url, pes=NODES) as stage:
-                rules = [{"rule": f"error({each})"} for each in range(0, 200, 2)]
-                stage.pes[0].post("/v1/policies", {"name": "p", "rules": rules})
-                stage.settle()
-                for number in range(1, NODES + 1):
-                    rate, cpu, median = through_haproxy(stage, number, folder / f"haproxy{number}")
-                    rows.append([str(number), f"{rate:,.0f}", human(cpu), human(median)])
-        finally:
-            rabbitmq.stop()
-            mariadb.stop()
+    with servers() as at, Stage(at.database, at.broker, pes=NODES) as stage:
+        rules = [{"rule": f"error({each})"} for each in range(0, 200, 2)]
+        stage.pes[0].post("/v1/policies", {"name": "p", "rules": rules})
+        stage.settle()
+        for number in range(1, NODES + 1):
+            rate, cpu, median = through_haproxy(stage, number, at.folder / f"haproxy{number}")
+            rows.append([str(number), f"{rate:,.0f}", human(cpu), human(median)])
     print(f"{machine()}, {os.cpu_count()} cores")
     print(table(["policy engine nodes", "answers/s", "CPU of the nodes an answer", "p50"], rows))
 

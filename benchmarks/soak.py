@@ -9,7 +9,6 @@ polled as often as makes as many in ten minutes; a shorter run has the same pace
 from __future__ import annotations
 
 import sys
-import tempfile
 import threading
 import time
 from collections.abc import Sequence
@@ -17,10 +16,9 @@ from pathlib import Path
 from typing import Any, Final
 
 from benchmarks.measure import machine, table
-from tests.service.mariadb import MariaDB
+from benchmarks.servers import servers
 from tests.service.nodes import Daemon, PolicyNode
 from tests.service.process import wait_for
-from tests.service.rabbitmq import RabbitServer
 from tests.service.stage import OPTIONS, Stage
 
 MINUTES, SOURCES = 10.0, 500
@@ -91,28 +89,17 @@ def lag(nodes: Sequence[PolicyNode]) -> tuple[int, float]:
 
 def main(minutes: float, number: int) -> None:
     """Print the figures as they come."""
-    with tempfile.TemporaryDirectory(prefix="soak-") as directory:
-        folder = Path(directory)
-        mariadb, rabbitmq = MariaDB(folder / "m"), RabbitServer(folder)
-        try:
-            mariadb.create()
-            with mariadb.root() as connection, connection.cursor() as cursor:
-                cursor.execute("CREATE DATABASE soak")
-            rabbitmq.start()
-            with Stage(mariadb.url("soak"), rabbitmq.url, OPTIONS) as stage:
-                sources(stage, number)
-                began = time.monotonic()
-                wait_for(lambda: all(holds(node, number) for node in stage.pes), "all sources on all nodes", 300)
-                print(
-                    f"{machine()}; {number} sources polled every {POLL_TIME:.2f} s for {minutes:g} minutes; "
-                    f"first rows of all on all nodes after {time.monotonic() - began:.1f} s",
-                    flush=True,
-                )
-                soak(stage, minutes)
-                restarts(stage.pes[-1], number)
-        finally:
-            rabbitmq.stop()
-            mariadb.stop()
+    with servers() as at, Stage(at.database, at.broker, OPTIONS) as stage:
+        sources(stage, number)
+        began = time.monotonic()
+        wait_for(lambda: all(holds(node, number) for node in stage.pes), "all sources on all nodes", 300)
+        print(
+            f"{machine()}; {number} sources polled every {POLL_TIME:.2f} s for {minutes:g} minutes; "
+            f"first rows of all on all nodes after {time.monotonic() - began:.1f} s",
+            flush=True,
+        )
+        soak(stage, minutes)
+        restarts(stage.pes[-1], number)
 
 
 def soak(stage: Stage, minutes: float) -> None:
