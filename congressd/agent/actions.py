@@ -87,19 +87,32 @@ def start(call: Call, role: Role) -> ExitCode:
 
 
 def stop(call: Call, role: Role) -> ExitCode:
-    """Stop the daemon; success means that no process of it lives."""
-    holder = supervisor(read(call, role))
-    _must_end(holder, call.left(0.9))
+    """Stop the daemon; success means that no process of it lives.
+
+    After a start that was refused Pacemaker calls this with the same parameters, and powers the node off when it fails:
+    a name that no daemon can have, and a supervisor that this node lacks, are proof enough that none runs.
+    """
+    try:
+        _must_end(supervisor(read(call, role)), call.left(0.9))
+    except OcfError as error:
+        if error.code not in (ExitCode.ARGS, ExitCode.INSTALLED):
+            raise
     return ExitCode.SUCCESS
 
 
 def reload(call: Call, role: Role) -> ExitCode:
-    """New parameters while it runs: what only the agent reads counts at once, the rest asks for a restart."""
+    """New parameters while it runs: what only the agent reads counts at once, the rest asks for a restart.
+
+    Only a monitor may say more than success: promoted (8) and degraded (190) would be failures of a reload.
+    """
     given = read(call, role)
     settings.check(given)
     if supervisor(given).needs_restart(_arguments(role, given)):
         raise OcfError(ExitCode.GENERIC, "the daemon was started with other parameters; it has to be restarted")
-    return _verdict(call, role, given).code
+    code, sentence = _verdict(call, role, given)
+    if code in FINE:
+        return ExitCode.SUCCESS
+    raise OcfError(code, sentence)
 
 
 def notify(call: Call, role: Role) -> ExitCode:

@@ -40,13 +40,12 @@ UNIT = "congress-dsd.service"
 STANDBY_UNIT = "congress-dsd-standby.service"
 GROUP = actions.Role("dsd", UNIT, (), single_datasource_node, _group_started, activate=True)
 PROMOTABLE = actions.Role("dsd", STANDBY_UNIT, ("--standby",), promotable_datasource_node, _promotable_started)
+LAYOUTS = {"group": GROUP, "promotable": PROMOTABLE}
 
 
 def _role(call: Call) -> actions.Role:
     layout = call.text("layout")
-    if layout not in ("group", "promotable"):
-        raise OcfError(ExitCode.ARGS, f"parameter layout is {layout!r}; group or promotable is wanted")
-    return PROMOTABLE if layout == "promotable" else GROUP
+    return LAYOUTS[layout] if layout in LAYOUTS else LAYOUTS[call.refused("layout", "group or promotable is wanted")]
 
 
 def _start(call: Call) -> ExitCode:
@@ -58,11 +57,13 @@ def _start(call: Call) -> ExitCode:
 
 
 def _stop(call: Call) -> ExitCode:
-    role = _role(call)
-    code = actions.stop(call, role)
-    if role is PROMOTABLE:
+    layout = call.text("layout")
+    # A layout that nobody knows says nothing of the unit that may run: then both have to end.
+    for role in (LAYOUTS[layout],) if layout in LAYOUTS else LAYOUTS.values():
+        actions.stop(call, role)
+    if layout != "group":
         _score(None)
-    return code
+    return ExitCode.SUCCESS
 
 
 def _monitor(call: Call) -> ExitCode:

@@ -35,7 +35,7 @@ class Parameter(NamedTuple):
     """One line of an agent's table of parameters."""
 
     name: str
-    kind: str  # string, integer or boolean
+    kind: str  # string or integer
     default: str
     short: str
     long: str
@@ -74,20 +74,20 @@ class Call:
         return self._environ.get(f"OCF_RESKEY_{name}", "") or self._parameters[name].default
 
     def integer(self, name: str) -> int:
-        """The parameter as a number; `OcfError` (2) when it is none."""
+        """The parameter as a number; what is none is `refused`."""
         value = self.text(name)
         if not value.isascii() or not value.isdigit():
-            raise OcfError(ExitCode.ARGS, f"parameter {name} is {value!r}; a whole number, 0 or more, is wanted")
+            value = self.refused(name, "a whole number, 0 or more, is wanted")
         return int(value)
 
-    def boolean(self, name: str) -> bool:
-        """The parameter as yes or no; `OcfError` (2) when it is neither."""
-        value = self.text(name).lower()
-        if value in ("1", "true", "yes", "on"):
-            return True
-        if value in ("0", "false", "no", "off"):
-            return False
-        raise OcfError(ExitCode.ARGS, f"parameter {name} is {value!r}; true or false is wanted")
+    def refused(self, name: str, wanted: str) -> str:
+        """Raise `OcfError` (2) for the parameter's value; but a stop goes on with the default, which is returned.
+
+        A stop that refuses is a stop that failed, and for that Pacemaker powers the node off.
+        """
+        if self.action == "stop":
+            return self._parameters[name].default
+        raise OcfError(ExitCode.ARGS, f"parameter {name} is {self.text(name)!r}; {wanted}")
 
     def meta(self, name: str, default: str = "") -> str:
         """A meta attribute that Pacemaker adds, such as ``interval`` or ``notify_type``."""

@@ -127,16 +127,19 @@ class Settings(NamedTuple):
 
 
 def read(call: Call, role: str, unit: str) -> Settings:
-    """The settings of this call; ``unit`` is a template with ``{instance}``. Raises `OcfError` on what cannot be."""
+    """The settings of this call; ``unit`` is a template with ``{instance}``. Raises `OcfError` on what cannot be.
+
+    A stop is refused for nothing but the instance: with another in its place it would end another daemon.
+    """
     instance = call.text("instance")
     if not instance.replace("-", "").isalnum() or not instance.isascii():
         raise OcfError(ExitCode.ARGS, f"parameter instance is {instance!r}; letters, digits and - are allowed")
     supervisor = call.text("supervisor")
     if supervisor not in ("auto", "systemd", "direct"):
-        raise OcfError(ExitCode.ARGS, f"parameter supervisor is {supervisor!r}; auto, systemd or direct is wanted")
+        supervisor = call.refused("supervisor", "auto, systemd or direct is wanted")
     url = call.text("health_url")
     if url and not url.startswith("http://"):
-        raise OcfError(ExitCode.ARGS, f"parameter health_url is {url!r}; a URL that begins with http:// is wanted")
+        url = call.refused("health_url", "a URL that begins with http:// is wanted")
     return Settings(
         role=role,
         instance=instance,

@@ -143,9 +143,9 @@ class Systemd:
 
     def look(self) -> Held:
         shown = self._show()
-        if shown.get("LoadState") != "loaded":
+        if shown["LoadState"] != "loaded":
             return Held("absent", f"there is no unit {self._unit}")
-        state = shown.get("ActiveState", "")
+        state = shown["ActiveState"]
         exited = shown.get("ExecMainExitTimestampMonotonic", "")
         ended = time.monotonic() - int(exited) / 1e6 if exited.isdigit() and exited != "0" else float("inf")
         if state == "deactivating" and shown.get("MainPID") == "0":
@@ -164,13 +164,16 @@ class Systemd:
             raise OcfError(ExitCode.GENERIC, f"systemd cannot start {self._unit}: {output or self.look().detail}")
 
     def stop(self, seconds: float) -> list[int]:
-        group = self._show().get("ControlGroup", "")
         until = time.monotonic() + seconds
+        group = self._group()
         self._systemctl("stop", max(1.0, seconds - 5.0))
         while True:
-            state = self._show().get("ActiveState", "inactive")
-            left = _in_group(group) if group else []
-            if state in ("inactive", "failed") and not left:
+            try:
+                ended = self._show()["ActiveState"] in ("inactive", "failed")
+            except OcfError:
+                ended = False  # a systemd that does not answer proves nothing
+            left = _in_group(group)
+            if ended and not left:
                 self._systemctl("reset-failed", 2.0)
                 return []
             if time.monotonic() >= until:
@@ -190,12 +193,23 @@ class Systemd:
         del arguments  # neither the program nor its arguments come from the parameters
         return False
 
+    def _group(self) -> str:
+        """The unit's control group; empty when it has none, or systemd does not say."""
+        try:
+            return self._show().get("ControlGroup", "")
+        except OcfError:
+            return ""
+
     def _show(self) -> dict[str, str]:
-        _, output = self._systemctl(
+        """What systemd knows of the unit. Raises `OcfError` when it does not say: that is not the same as no unit."""
+        code, output = self._systemctl(
             "show --property=LoadState,ActiveState,SubState,Result,MainPID,ControlGroup,ExecMainExitTimestampMonotonic",
             5.0,
         )
-        return dict(line.split("=", 1) for line in output.splitlines() if "=" in line)
+        shown = dict(line.split("=", 1) for line in output.splitlines() if "=" in line)
+        if code != 0 or not {"LoadState", "ActiveState"} <= shown.keys():
+            raise OcfError(ExitCode.GENERIC, f"systemd does not tell the state of {self._unit}: {output or code}")
+        return shown
 
     def _systemctl(self, words: str, seconds: float) -> tuple[int, str]:
         import subprocess
@@ -217,7 +231,9 @@ class Systemd:
 
 
 def _in_group(group: str) -> list[int]:
-    """The processes of a control group, in the layout of version 2 or of version 1."""
+    """The processes of a control group (none if it is empty), in the layout of version 2 or of version 1."""
+    if not group:
+        return []
     found: set[int] = set()
     for root in ("/sys/fs/cgroup", "/sys/fs/cgroup/systemd", "/sys/fs/cgroup/unified"):
         try:

@@ -240,23 +240,15 @@ def test_the_promotable_layout(make: MakeRig) -> None:
     assert dsd.call("stop").code == OK
 
 
-def test_a_dead_daemon_is_demoted_already(make: MakeRig) -> None:
+@pytest.mark.parametrize("fault", [signal.SIGKILL, signal.SIGSTOP], ids=["dead", "hung"])
+def test_a_daemon_that_cannot_be_asked_is_demoted_by_its_end(make: MakeRig, fault: signal.Signals) -> None:
     dsd = make("dsd", layout="promotable")
     dsd.call("start")
     dsd.call("promote")
     pid = dsd.pid()
-    os.kill(pid, signal.SIGKILL)
-    wait_for(lambda: not lives(pid), "the death of the daemon")
-    assert dsd.call("demote") == (OK, "")
-    assert dsd.call("stop").code == OK
-
-
-def test_a_hung_daemon_is_demoted_by_its_end(make: MakeRig) -> None:
-    dsd = make("dsd", layout="promotable")
-    dsd.call("start")
-    dsd.call("promote")
-    pid = dsd.pid()
-    os.kill(pid, signal.SIGSTOP)
+    os.kill(pid, fault)
+    if fault is signal.SIGKILL:
+        wait_for(lambda: not lives(pid), "the death of the daemon")
     assert dsd.call("demote") == (OK, "")
     assert not lives(pid)
     assert dsd.call("stop").code == OK
@@ -295,8 +287,7 @@ def test_what_this_node_lacks_sends_the_resource_elsewhere_and_is_silent_in_a_pr
         assert result.code == code
         assert next(iter(changed.values())) in result.reason
     assert node.call("monitor", probe=True) == (NOT_RUNNING, "")
-    if code != ARGS:
-        assert node.call("stop").code == OK
+    assert node.call("stop") == (OK, "")
 
 
 def test_the_deep_monitor_asks_the_api(pe: Rig) -> None:
@@ -328,6 +319,27 @@ def test_two_instances_on_one_node_do_not_meet(make: MakeRig) -> None:
     assert pe.call("stop", instance="1").code == OK
     assert pe.call("monitor", instance="1").code == NOT_RUNNING
     assert pe.call("monitor", instance="2").code == OK
+
+
+def test_parameters_that_make_no_sense_do_not_keep_a_daemon_from_being_stopped(dsd: Rig) -> None:
+    dsd.call("start")
+    pid = dsd.pid()
+    dsd.parameters |= {"control_timeout": "soon", "stop_grace": "?", "health_url": "gopher://x", "layout": "twins"}
+    assert dsd.call("monitor").code == ARGS
+    assert dsd.call("stop") == (OK, "")
+    assert not lives(pid)
+
+
+def test_a_reload_of_what_works_succeeds_whatever_a_monitor_says(make: MakeRig) -> None:
+    dsd = make("dsd", layout="promotable")
+    dsd.call("start")
+    dsd.call("promote")
+    assert dsd.call("reload") == (OK, "")
+    dsd.faults(status={"failing": ["nova"]})
+    assert dsd.call("monitor").code == DEGRADED_PROMOTED
+    assert dsd.call("reload") == (OK, "")
+    dsd.faults(status={"work_age": 61.5})
+    assert dsd.call("reload").code == GENERIC
 
 
 def test_reload_tells_whether_a_restart_is_needed(pe: Rig) -> None:
