@@ -42,7 +42,7 @@ def _daemon(daemon: Daemon) -> Iterator[Finding]:
     if float(said.get("work_age") or 0) > WORK_AGE:
         yield problem(
             f"{name} hangs: its work loop has not turned for {said['work_age']:.0f} s",
-            f"`congressd bundle` keeps the traces, then `systemctl restart {unit(name)}`",
+            f"`congressd bundle` keeps the traces, then {_again(name)}",
         )
     if said.get("database") is False:
         yield problem(f"{name} has no database", "`congressd doctor --only database --only galera` says why")
@@ -53,9 +53,7 @@ def _daemon(daemon: Daemon) -> Iterator[Finding]:
             f"{name} is not ready: {said.get('reason') or 'it says no reason'}", f"wait a moment, or read {_LOG}"
         )
     if said.get("state") == "draining":
-        yield warning(
-            f"{name} takes no more calls: it was told to drain", f"`systemctl restart {unit(name)}` ends that"
-        )
+        yield warning(f"{name} takes no more calls: it was told to drain", f"{_again(name)} ends that")
     failing = list(said.get("failing") or ())
     if failing:
         yield warning(
@@ -65,9 +63,15 @@ def _daemon(daemon: Daemon) -> Iterator[Finding]:
 
 
 def unit(name: str) -> str:
-    """The unit of a daemon, such as ``congress-pe@1`` of ``pe-1``."""
+    """The unit of a daemon without Pacemaker, such as ``congress-pe@1`` of ``pe-1``."""
     role, _, instance = name.partition("-")
     return "congress-dsd" if role == "dsd" else f"congress-pe@{instance}"
+
+
+def _again(name: str) -> str:
+    """How to restart a daemon that runs: a DSD has a unit for each layout, and the other must not be started."""
+    running = "'congress-dsd*'" if name.startswith("dsd") else unit(name)
+    return f"`systemctl try-restart {running}`"
 
 
 def judge_apis(apis: Sequence[Api]) -> list[Finding]:

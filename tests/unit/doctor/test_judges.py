@@ -203,6 +203,9 @@ CASES: dict[str, tuple[Sequence[Finding], Level, str]] = {
     "active": (judge_service.judge_daemons(daemon("dsd-1", state="active", epoch=12)), OK, "epoch 12"),
     "silent daemon": (judge_service.judge_daemons([Daemon("pe-2", {}, "nothing answers")]), PROBLEM, "congress-pe@2"),
     "hung": (judge_service.judge_daemons(daemon(work_age=99.0)), PROBLEM, "has not turned for 99 s"),
+    "hung DSD": (
+        judge_service.judge_daemons(daemon("dsd-1", work_age=99.0)), PROBLEM, "systemctl try-restart 'congress-dsd*'"
+    ),
     "no bus": (judge_service.judge_daemons(daemon(bus=False)), PROBLEM, "--only rabbitmq"),
     "no database": (judge_service.judge_daemons(daemon(database=False)), PROBLEM, "--only database"),
     "starting": (judge_service.judge_daemons(daemon(state="starting", reason="no rows of x")), WARNING, "no rows of x"),
