@@ -33,7 +33,7 @@ def _ansible(*arguments: str, directory: Path) -> subprocess.CompletedProcess[st
     )
 
 
-def _checks(directory: Path, variables: dict[str, object]) -> subprocess.CompletedProcess[str]:
+def check_variables(directory: Path, variables: dict[str, object]) -> subprocess.CompletedProcess[str]:
     """The first play of site.yml, which changes nothing, with this machine as all three hosts of the example."""
     facts = {
         "distribution": "Debian",
@@ -81,7 +81,7 @@ FENCE = [{"name": f"fence-{node}", "agent": "fence_virsh", "hosts": [node]} for 
     ],
 )
 def test_a_cluster_that_cannot_be_safe_is_refused(variables: dict[str, object], sentence: str, tmp_path: Path) -> None:
-    done = _checks(tmp_path, variables)
+    done = check_variables(tmp_path, variables)
     if sentence:
         assert done.returncode != 0
         assert sentence in " ".join(done.stdout.split())
