@@ -128,7 +128,8 @@ class Containers:
     def run(self, *command: str | Path) -> str:
         """A command's output, where these containers are."""
         return subprocess.run(
-            command, env=self.environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True, check=True, timeout=30
+            command, env=self.environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True, check=True,
+            timeout=30,
         ).stdout  # fmt: skip
 
     def pid(self, node: str) -> int:
