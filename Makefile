@@ -6,7 +6,7 @@ STAMP := $(VENV)/.installed
 PORT ?= 1789
 DATA ?= run/example
 
-.PHONY: help venv dev run test lint bench clean system-packages cluster cluster-test cluster-destroy
+.PHONY: help venv dev run test lint lint-ansible bench clean system-packages cluster cluster-test cluster-destroy
 
 help:            ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 18
@@ -36,9 +36,12 @@ lint: dev        ## ruff and mypy strict
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/mypy
 
+lint-ansible:    ## ansible-lint, its strictest profile
+	@tools/lint-ansible
+
 test: dev        ## every test, with the real servers that they need
 	@tools/system-packages
-	$(MAKE) --no-print-directory lint
+	$(MAKE) --no-print-directory lint lint-ansible
 	$(VENV)/bin/python -m pytest
 
 bench: dev       ## the benchmarks of benchmarks/
