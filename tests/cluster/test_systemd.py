@@ -54,9 +54,3 @@ def test_all_units_have_the_same_limits() -> None:
     own = {"ExecStart", "ExecStopPost", "SyslogIdentifier", "LogExtraFields", "NotifyAccess", "WatchdogSec"}
     limits = [{name: value for name, value in _service(unit).items() if name not in own} for unit in UNITS]
     assert limits[0] == limits[1] == limits[2]
-
-
-def test_the_script_that_tells_pacemaker_is_clean() -> None:
-    script = ROOT / "systemd" / "tell-pacemaker"
-    assert script.stat().st_mode & 0o111
-    subprocess.run(["sh", "-n", script], check=True)

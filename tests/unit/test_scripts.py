@@ -1,0 +1,32 @@
+"""The shell scripts of the tree."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+SCRIPTS = sorted(
+    path
+    for folder in (".ci", "ansible/files", "systemd", "tools")
+    for path in (ROOT / folder).rglob("*")
+    if path.is_file() and re.match(rb"#!.*\b(sh|bash)\n", path.read_bytes()[:80])
+)
+
+
+def test_there_are_scripts() -> None:
+    assert {"run", "database-restore", "tell-pacemaker", "wheels"} <= {path.name for path in SCRIPTS}
+
+
+@pytest.mark.parametrize("script", SCRIPTS, ids=lambda path: path.name)
+def test_a_script_is_clean_and_may_be_run(script: Path) -> None:
+    assert script.stat().st_mode & 0o111
+    if not shutil.which("shellcheck"):
+        pytest.skip("shellcheck (Debian package shellcheck) is not installed")
+    command = ["shellcheck", "--severity=warning", "--external-sources", "--source-path=SCRIPTDIR", str(script)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout
