@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 
+from congressd import __version__
 from congressd.agent import actions, control, settings
 from congressd.agent.ocf import Action, Agent, Call, ExitCode, OcfError, Parameter, reason
 from congressd.agent.supervise import supervisor
@@ -171,7 +172,7 @@ def _score(score: int | None) -> None:
 
 AGENT = Agent(
     name="congress-dsd",
-    version="0.1.0",
+    version=__version__,
     short="Datasource node of congressd",
     long=(
         "The datasource node: one is active, runs the drivers of all sources and publishes their changes. Run it "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from congressd import __version__
 from congressd.agent import actions, settings
 from congressd.agent.control import Status
 from congressd.agent.ocf import Action, Agent, Call, ExitCode
@@ -48,7 +49,7 @@ def _notify(call: Call) -> ExitCode:
 
 AGENT = Agent(
     name="congress-pe",
-    version="0.1.0",
+    version=__version__,
     short="Policy engine node of congressd",
     long=(
         "A policy engine node: it holds policies and tables in memory and answers the API. Run it as a clone, with no "

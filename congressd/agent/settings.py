@@ -81,7 +81,7 @@ COMMON = (
         "",
         "URL asked by the deep monitor",
         "The monitor of depth 10 fetches this plain http URL and wants status 200, "
-        "such as http://192.0.2.11:1790/healthz. Empty: not asked.",
+        "such as http://{node}:1790/healthz, where {node} is the name of the node. Empty: not asked.",
     ),
 )
 
@@ -153,7 +153,7 @@ def read(call: Call, role: str, unit: str) -> Settings:
         control_timeout=max(1, call.integer("control_timeout")),
         max_work_age=max(1, call.integer("max_work_age")),
         stop_grace=call.integer("stop_grace"),
-        health_url=url,
+        health_url=url.replace("{node}", call.meta("on_node") or os.uname().nodename),
     )
 
 

@@ -307,7 +307,8 @@ def test_the_deep_monitor_asks_the_api(pe: Rig) -> None:
         pe.call("start")
         assert pe.call("monitor", health_url=url).code == OK
         assert pe.call("monitor", depth=10, health_url=url).code == OK
-        assert "503" in pe.call("monitor", depth=10, health_url=url).reason
+        named = url.replace("127.0.0.1", "{node}")
+        assert "503" in pe.call("monitor", depth=10, health_url=named, CRM_meta_on_node="localhost").reason
         thread.join()
     assert "cannot be asked" in pe.call("monitor", depth=10, health_url=url).reason
 
