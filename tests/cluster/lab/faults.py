@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import subprocess
 import time
 from collections.abc import Callable
 from typing import NamedTuple
 
-from tests.cluster.lab.lab import NODES, State, nodes, on
+from tests.cluster.lab.lab import NODES, SCRIPT, ClusterError, State, nodes, on, wait_until
 from tests.cluster.lab.load import Load
 from tests.cluster.lab.partition import cut_dsd_node
 from tests.cluster.lab.upgrade import upgrade
@@ -67,21 +68,40 @@ def _reload_haproxy(_: Load) -> Outcome:
 
 
 def _off_for_good(load: Load) -> Outcome:
-    """A node without power for a while: the others go on; then it rejoins, and how long that takes is told."""
+    """The DSD's node has no power for a while: the others go on; then it rejoins, and how long that takes is told."""
     node = _dsd()
-    nodes("off", node)
+    return _without(load, node, "off", lambda: nodes("start", node))
+
+
+def _disk_lost(load: Load) -> Outcome:
+    """The same, and the node comes back with an empty disk: the playbook makes it what it was."""
+    node = _dsd()
+
+    def rebuild() -> None:
+        nodes("start", node)
+        nodes("up")  # until it answers
+        script = SCRIPT.with_name("cluster")
+        done = subprocess.run([script, "deploy"], capture_output=True, text=True, check=False, timeout=600)
+        if done.returncode:
+            raise ClusterError(f"the playbook failed: {done.stdout[-1500:]}{done.stderr[-500:]}")
+
+    return _without(load, node, "lose", rebuild)
+
+
+def _without(load: Load, node: str, harm: str, repair: Callable[[], object]) -> Outcome:
+    nodes(harm, node)
     load.settle(1, 30)
     failed = len(load.failures())
     load.settle(50, 60)
     broken = (
         [f"{len(load.failures()) - failed} queries failed while {node} was off"] if load.failures()[failed:] else []
     )
-    nodes("start", node)
     began = time.monotonic()
-    while not _is_whole():
-        if time.monotonic() - began > 180:
-            return Outcome(float("inf"), (*broken, f"{node} did not rejoin in 180 s"))
-        time.sleep(0.5)
+    repair()
+    try:
+        wait_until(_is_whole, f"{node} has rejoined", 180, pause=0.5)
+    except ClusterError as error:
+        return Outcome(float("inf"), (*broken, str(error)))
     return Outcome(time.monotonic() - began, tuple(broken))
 
 
@@ -128,8 +148,9 @@ FAULTS = (
     Fault("pe-killed", _kill_pe, "failed queries", 0.0, _failed),
     Fault("haproxy-reloaded", _reload_haproxy, "failed queries", 0.0, _failed, failing="nothing"),
     Fault("dsd-node-off", lambda _: _power_cut(_dsd()), PUBLISHING, 5.0, _gap),
-    Fault("vip-node-off", lambda _: _power_cut(_vip()), "s until a call is answered", 4.0, _outage, "anything", 1.0),
+    Fault("vip-node-off", lambda _: _power_cut(_vip()), "s until a call is answered", 4.0, _outage, "anything", 0.3),
     Fault("off-for-good", _off_for_good, "s from power to all running again", 60.0, _gap),
+    Fault("disk-lost", _disk_lost, "s from power to all running again, by the playbook", 300.0, _gap),
     Fault("partition", _partition, "s, age of rows that did not say so", 5.0, _gap),
     Fault("all-off", _all_off, "s from power until new rows are in the tables", 120.0, _gap, "anything", 1.0),
     Fault("rolling-upgrade", _upgrade, "failed queries and pushes", 0.0, _failed, failing="nothing"),
