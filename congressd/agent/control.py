@@ -64,7 +64,7 @@ def _converse(path: str, method: str, deadline: float) -> bytes:
             conversation.settimeout(deadline)
             conversation.connect(path)
             conversation.sendall(json.dumps({"method": method}).encode() + b"\n")
-            return _line(conversation, until)
+            return first_line(conversation, until)
     except (TimeoutError, BlockingIOError):
         raise Hung(f"the daemon does not answer at {path} within {deadline:.1f} s") from None
     except OSError as error:
@@ -82,7 +82,8 @@ def peer(path: str) -> int | None:
         return None
 
 
-def _line(conversation: socket.socket, until: float) -> bytes:
+def first_line(conversation: socket.socket, until: float) -> bytes:
+    """What comes up to the first newline, or the end; `TimeoutError` when ``until`` (monotonic) has passed."""
     received = b""
     while b"\n" not in received and len(received) < _LONGEST_ANSWER:
         left = until - time.monotonic()

@@ -5,6 +5,8 @@ from __future__ import annotations
 import socket
 import time
 
+from congressd.agent.control import first_line
+
 
 def problem(url: str, deadline: float) -> str:
     """What is wrong with the answer of ``url`` within ``deadline`` seconds; empty when its status is 200."""
@@ -18,22 +20,12 @@ def problem(url: str, deadline: float) -> str:
         with socket.create_connection(target, timeout=deadline) as conversation:
             request = f"GET /{path} HTTP/1.0\r\nHost: {address}\r\nConnection: close\r\n\r\n"
             conversation.sendall(request.encode("ascii", "replace"))
-            received = b""
-            while b"\r\n" not in received and len(received) < 4096:
-                left = until - time.monotonic()
-                if left <= 0:
-                    raise TimeoutError
-                conversation.settimeout(left)
-                part = conversation.recv(4096)
-                if not part:
-                    break
-                received += part
+            first = first_line(conversation, until).rstrip(b"\r")
     except TimeoutError:
         return f"{url} does not answer within {deadline:.1f} s"
     except (OSError, ValueError) as error:
         return f"{url} cannot be asked: {error}"
-    words = received.split(b" ", 2)
+    words = first.split(b" ", 2)
     if len(words) > 1 and words[0].startswith(b"HTTP/") and words[1] == b"200":
         return ""
-    first = received.partition(b"\r\n")[0][:80].decode(errors="replace")
-    return f"{url} answers {first!r}, not status 200"
+    return f"{url} answers {first[:80].decode(errors='replace')!r}, not status 200"
