@@ -18,6 +18,10 @@ from congressd.agent.verdict import Verdict
 FINE = frozenset(
     {ExitCode.SUCCESS, ExitCode.DEGRADED, ExitCode.RUNNING_PROMOTED, ExitCode.DEGRADED_PROMOTED},
 )
+HEALTHY = frozenset({ExitCode.SUCCESS, ExitCode.RUNNING_PROMOTED})
+
+#: The part of its timeout for which a deep monitor waits for the answer over HTTP.
+PATIENCE = 0.6
 
 
 class Role(NamedTuple):
@@ -46,12 +50,8 @@ def monitor(call: Call, role: Role) -> ExitCode:
     """Ask the daemon for the work it has done; look at processes only where it does not answer."""
     given = read(call, role)
     verdict = _verdict(call, role, given)
-    if verdict.code in FINE and call.depth >= 10 and given.health_url:
-        from congressd.agent.webcheck import problem
-
-        wrong = problem(given.health_url, min(given.control_timeout, call.left(0.8)))
-        if wrong:
-            verdict = Verdict(ExitCode.GENERIC, wrong)
+    if verdict.code in HEALTHY and call.depth >= 10 and given.health_url:
+        verdict = _asked_over_http(call, role, given, verdict)
     if verdict.sentence and not (call.probe and verdict.code is ExitCode.NOT_RUNNING):
         reason(verdict.sentence)
     return verdict.code
@@ -165,6 +165,21 @@ def _verdict(call: Call, role: Role, given: Settings) -> Verdict:
     except control.NoAnswerError as error:
         return _silent(call, supervisor(given).look(), error)
     return role.judge(status, given.max_work_age)
+
+
+def _asked_over_http(call: Call, role: Role, given: Settings, verdict: Verdict) -> Verdict:
+    """What the answer of ``health_url`` makes of ``verdict``, which is healthy.
+
+    Calls that wait for a lost database may hold every thread of an API, and a restart would help none of them. So one
+    whose database or bus is known to be away is not asked, and after no answer it has had the time to find that out.
+    """
+    from congressd.agent.webcheck import problem
+
+    wrong = problem(given.health_url, call.left(PATIENCE))
+    if not wrong:
+        return verdict
+    now = _verdict(call, role, given)
+    return Verdict(ExitCode.GENERIC, wrong) if now.code in HEALTHY else now
 
 
 def _silent(call: Call, held: Held, error: control.NoAnswerError) -> Verdict:

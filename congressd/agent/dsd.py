@@ -186,7 +186,7 @@ AGENT = Agent(
         Action("promote", 30, _promote),
         Action("demote", 30, _demote),
         Action("monitor", 20, _monitor, interval=3, depth=0),
-        Action("monitor", 30, _monitor, interval=31, depth=10),
+        Action("monitor", 45, _monitor, interval=31, depth=10),
         Action("reload", 20, _reload),
         Action("notify", 20, _notify),
         Action("validate-all", 20, _validate),

@@ -64,7 +64,7 @@ AGENT = Agent(
         Action("start", 60, _start),
         Action("stop", 60, _stop),
         Action("monitor", 20, _monitor, interval=5, depth=0),
-        Action("monitor", 30, _monitor, interval=31, depth=10),
+        Action("monitor", 45, _monitor, interval=31, depth=10),
         Action("reload", 20, _reload),
         Action("notify", 20, _notify),
         Action("validate-all", 20, _validate),

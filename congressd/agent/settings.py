@@ -80,8 +80,9 @@ COMMON = (
         "string",
         "",
         "URL asked by the deep monitor",
-        "The monitor of depth 10 fetches this plain http URL and wants status 200, "
-        "such as http://{node}:1790/healthz, where {node} is the name of the node. Empty: not asked.",
+        "The monitor of depth 10 fetches this plain http URL and wants status 200, such as "
+        "http://{node}:1790/healthz, where {node} is the name of the node. A daemon that misses its database or its "
+        "bus is not asked. Empty: none is.",
     ),
 )
 

@@ -62,6 +62,33 @@ def test_bans_and_moves_by_hand_are_kept() -> None:
     assert "somebody-else" not in ids
 
 
+def _health_urls(**variables: Any) -> dict[str, str]:
+    """By resource, what its deep monitor asks; every resource that has a URL has such a monitor."""
+    found = {}
+    for resource in configuration(**variables).iter("primitive"):
+        values = {pair.get("name"): pair.get("value", "") for pair in resource.iter("nvpair")}
+        if "health_url" in values:
+            found[resource.get("id", "")] = values["health_url"]
+        assert ("OCF_CHECK_LEVEL" in values) == ("health_url" in values), resource.get("id")
+    return found
+
+
+def test_deep_monitors_ask_each_policy_engine_on_its_own_port() -> None:
+    assert _health_urls(pacemaker_pe_instances=2, pacemaker_pe_first_port="1890") == {
+        "pe-1": "http://{node}:1890/healthz",
+        "pe-2": "http://{node}:1891/healthz",
+    }
+
+
+def test_the_deep_monitor_of_a_group_asks_the_datasource_node_on_its_address() -> None:
+    assert _health_urls(pacemaker_dsd_layout="group") == {
+        "dsd": "http://192.0.2.10:1788/healthz",
+        "pe-1": "http://{node}:1790/healthz",
+    }
+    without = {"ip": "", "netmask": 24, "nic": ""}
+    assert "dsd" not in _health_urls(pacemaker_dsd_layout="group", pacemaker_vip_dsd=without)
+
+
 def test_the_live_configuration_is_not_harmed() -> None:
     live = empty()
     before = ElementTree.tostring(live)

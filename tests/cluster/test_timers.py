@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import re
 from configparser import RawConfigParser
 from types import SimpleNamespace
@@ -11,7 +12,10 @@ import jinja2
 import pytest
 
 from congressd.agent import dsd, pe
+from congressd.agent.actions import PATIENCE
 from congressd.config.options import Settings
+from congressd.pe.follower import Follower
+from congressd.store.database import Limits
 from tests.cluster.simulation import ROOT, defaults
 
 TIMERS: dict[str, float] = defaults()["pacemaker_timers"]
@@ -61,6 +65,13 @@ def test_the_agents_advertise_the_figures_of_the_table(agent: Any) -> None:
 
 def test_a_monitor_that_waits_for_a_role_to_be_given_up_is_followed_by_one_that_does_not() -> None:
     assert TIMERS["dsd_monitor"] > dsd.GRACE
+
+
+def test_a_policy_engine_knows_that_its_database_is_away_before_a_deep_monitor_gives_up() -> None:
+    period = inspect.signature(Follower).parameters["period"].default
+    assert Limits().deadline + period <= 25 < TIMERS["deep_monitor_timeout"] * PATIENCE
+    assert any("* 0.6 > 25" in rule["rule"] for rule in RULES)
+    assert PATIENCE == 0.6
 
 
 def test_the_daemons_defaults_are_the_figures_of_the_table() -> None:

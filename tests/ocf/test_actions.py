@@ -313,6 +313,42 @@ def test_the_deep_monitor_asks_the_api(pe: Rig) -> None:
     assert "cannot be asked" in pe.call("monitor", depth=10, health_url=url).reason
 
 
+@pytest.mark.parametrize("known", ["before", "meanwhile"])
+def test_an_api_that_is_silent_because_the_database_is_away_is_left_alone(pe: Rig, known: str) -> None:
+    pe.call("start")
+    away = {"database": False}
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        url = f"http://127.0.0.1:{server.getsockname()[1]}/healthz"
+        if known == "before":
+            pe.faults(status=away)
+            assert pe.call("monitor", depth=10, health_url=url) == (DEGRADED, "the database is away")
+            server.settimeout(0)
+            with pytest.raises(BlockingIOError):
+                server.accept()
+            return
+
+        def miss_the_database() -> None:
+            connection, _ = server.accept()
+            with connection:
+                connection.recv(1000)
+                pe.faults(status=away)
+                connection.recv(1000)
+
+        thread = threading.Thread(target=miss_the_database)
+        thread.start()
+        assert pe.call("monitor", depth=10, seconds=3, health_url=url) == (DEGRADED, "the database is away")
+        thread.join()
+
+
+def test_an_api_that_is_silent_without_a_reason_has_failed(pe: Rig) -> None:
+    pe.call("start")
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        url = f"http://127.0.0.1:{server.getsockname()[1]}/healthz"
+        code, reason = pe.call("monitor", depth=10, seconds=2, health_url=url)
+    assert code == GENERIC
+    assert "does not answer within 1." in reason
+
+
 def test_two_instances_on_one_node_do_not_meet(make: MakeRig) -> None:
     pe = make("pe")
     assert pe.call("start", instance="1").code == OK
