@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import sys
@@ -15,6 +16,7 @@ from pathlib import Path
 import pytest
 
 from tests.haproxy import HAProxy, Server, free_port, render, render_and_start
+from tests.network import drop_packets_to, in_a_network_of_its_own
 
 pytestmark = pytest.mark.haproxy
 
@@ -258,6 +260,25 @@ def test_a_hung_backend_is_taken_out(start: Start, backends: list[Backend]) -> N
     finally:
         backends[0].process.send_signal(signal.SIGCONT)
     haproxy.wait_up("pe/one")
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="a network of its own needs root")
+def test_a_get_on_a_kept_connection_to_a_node_that_is_cut_off_is_answered_by_another(tmp_path: Path) -> None:
+    def kept() -> str:
+        both = [Backend("one"), Backend("two")]
+        haproxy = render_and_start(tmp_path, [backend.line() for backend in both], [])
+        try:
+            haproxy.wait_up("pe/one", "pe/two")
+            while {_call(f"{haproxy.url}/name") for _ in range(4)} != {"one", "two"}:
+                pass  # a server that has just come up gets its share slowly
+            drop_packets_to(both[0].port)
+            return " ".join(_call(f"{haproxy.url}/name") for _ in range(2))  # one of the two is its turn
+        finally:
+            haproxy.stop()
+            for backend in both:
+                backend.kill()
+
+    assert in_a_network_of_its_own(kept) == "two two"
 
 
 def test_without_databases_there_is_no_database_frontend() -> None:
