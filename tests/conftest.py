@@ -19,5 +19,7 @@ def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.Tes
     reason: Any = report.longrepr[2] if isinstance(report.longrepr, tuple) else ""
     if report.skipped and os.environ.get("CI") == "true" and "not installed" in reason:
         report.outcome = "failed"
-        report.longrepr = f"{reason.removeprefix('Skipped: ')}; with CI=true that is a failure: run tools/system-packages as root"
+        report.longrepr = (
+            f"{reason.removeprefix('Skipped: ')}; with CI=true that is a failure: run tools/system-packages as root"
+        )
     return report
