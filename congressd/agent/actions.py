@@ -103,16 +103,20 @@ def stop(call: Call, role: Role) -> ExitCode:
 def reload(call: Call, role: Role) -> ExitCode:
     """New parameters while it runs: what only the agent reads counts at once, the rest asks for a restart.
 
-    Only a monitor may say more than success: promoted (8) and degraded (190) would be failures of a reload.
+    The daemon reads its configuration again too: Pacemaker means the parameters by this action (see `metadata`), a
+    person who calls it means the service, and either may have changed the file. Only a monitor may say more than
+    success: promoted (8) and degraded (190) would be failures of a reload.
     """
     given = read(call, role)
     settings.check(given)
-    if supervisor(given).needs_restart(_arguments(role, given)):
+    holder = supervisor(given)
+    if holder.needs_restart(_arguments(role, given)):
         raise OcfError(ExitCode.GENERIC, "the daemon was started with other parameters; it has to be restarted")
     code, sentence = _verdict(call, role, given)
-    if code in FINE:
-        return ExitCode.SUCCESS
-    raise OcfError(code, sentence)
+    if code not in FINE:
+        raise OcfError(code, sentence)
+    holder.reload(call.left(0.9))
+    return ExitCode.SUCCESS
 
 
 def notify(call: Call, role: Role) -> ExitCode:

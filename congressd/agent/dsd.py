@@ -17,6 +17,7 @@ LAYOUT = Parameter(
     "group or promotable",
     "group: the resource runs once, started means active. promotable: the resource is a promotable clone, started "
     "means standing by (warm, not publishing), promoted means active.",
+    unique=True,
 )
 
 #: Promotion scores: the active node keeps its role, any that stands by may take it. Every change makes Pacemaker think

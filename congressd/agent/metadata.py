@@ -2,6 +2,10 @@
 
 The 1.0 shape is the one that every consumer accepts: ocf-tester's DTD, both of pcs' schemas, Pacemaker. (1.1 adds
 attributes that the first two refuse.)
+
+Pacemaker calls the action ``reload`` of such an agent when a parameter has changed that is not ``unique``, and restarts
+it when one is. Only of agents that say 1.1 is ``reload-agent`` called instead, and ``reload`` left to people. So here
+one action serves both, and ``unique`` is also what a running daemon cannot change.
 """
 
 from __future__ import annotations

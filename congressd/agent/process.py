@@ -52,6 +52,15 @@ def started_as(pid: int, command: list[str]) -> bool:
     return arguments[-len(command) :] == command
 
 
+def hang_up(pid: int, words: Iterable[str]) -> bool:
+    """Send SIGHUP to the live process ``pid`` that `find` knows by ``words``; whether there was one."""
+    found = find(pid, words)
+    if found is None or found.zombie:
+        return False
+    _send(pid, signal.SIGHUP)
+    return True
+
+
 def members(leader: int) -> list[int]:
     """All live processes of the session or process group that ``leader`` began, itself included, zombies not."""
     found = []

@@ -31,7 +31,9 @@ COMMON = (
         "systemd: the agent starts and stops the unit. direct: it starts the daemon itself and knows it by its PID "
         "file. auto: systemd where that is PID 1, otherwise direct.",
     ),
-    Parameter("unit", "string", "", "systemd unit", "The unit to start. Empty: the one that congressd ships."),
+    Parameter(
+        "unit", "string", "", "systemd unit", "The unit to start. Empty: the one that congressd ships.", unique=True
+    ),
     Parameter(
         "run_dir",
         "string",

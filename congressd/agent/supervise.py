@@ -40,6 +40,9 @@ class Supervisor(Protocol):
     def kill(self, seconds: float) -> None:
         """End it without asking. Raises `OcfError` when something of it lives after ``seconds``."""
 
+    def reload(self, seconds: float) -> None:
+        """Have it read again what it can read again. Raises `OcfError` when it cannot be told."""
+
     def needs_restart(self, arguments: list[str]) -> bool:
         """Whether the running process was started with other parameters than these settings."""
 
@@ -119,6 +122,12 @@ class Direct:
         if left:
             raise OcfError(ExitCode.GENERIC, f"processes of the daemon live after SIGKILL: {_list(left)}")
 
+    def reload(self, seconds: float) -> None:
+        del seconds  # a signal is sent at once
+        pid = process.pid_in(self._settings.pid_file) or control.peer(self._settings.socket)
+        if pid is None or not process.hang_up(pid, self._words):
+            raise OcfError(ExitCode.GENERIC, f"no process of the daemon can be told; see {self._settings.pid_file}")
+
     def needs_restart(self, arguments: list[str]) -> bool:
         pid = process.pid_in(self._settings.pid_file)
         wanted = [*self._settings.command, *arguments]
@@ -189,9 +198,14 @@ class Systemd:
                 raise OcfError(ExitCode.GENERIC, f"{self._unit} lives after SIGKILL")
             time.sleep(0.05)
 
+    def reload(self, seconds: float) -> None:
+        code, output = self._systemctl("reload", seconds)
+        if code != 0:
+            raise OcfError(ExitCode.GENERIC, f"systemd cannot reload {self._unit}: {output or code}")
+
     def needs_restart(self, arguments: list[str]) -> bool:
-        del arguments  # neither the program nor its arguments come from the parameters
-        return False
+        del arguments  # neither the program nor its arguments come from the parameters, but the unit does
+        return self.look().kind != "alive"
 
     def _group(self) -> str:
         """The unit's control group; empty when it has none, or systemd does not say."""

@@ -5,7 +5,7 @@ It stands where ``congressd`` would: ``congressd ROLE --config-file FILE [...]``
 every answer, so that a test can change its mind: ``status`` (what to say beside the defaults), ``slow`` (seconds
 before it listens), ``fail`` (a sentence to end with at once), ``deaf`` (live, but never listen), ``hang`` (take
 connections, never answer), ``refuse`` (an error to answer), ``stubborn`` (ignore SIGTERM), ``child`` (have a child
-that ignores SIGTERM and outlives its parent).
+that ignores SIGTERM and outlives its parent). Every SIGHUP adds a line to ``ROLE-INSTANCE.reloads``.
 """
 
 import json
@@ -35,6 +35,12 @@ def main() -> None:
     base = f"{os.environ['RUNTIME_DIRECTORY']}/{role}-{instance}"
     with open(f"{base}.pid", "w", encoding="ascii") as file:
         file.write(f"{os.getpid()}\n")
+
+    def reread(*_: object) -> None:
+        with open(f"{base}.reloads", "a", encoding="ascii") as file:
+            file.write("again\n")
+
+    signal.signal(signal.SIGHUP, reread)
     if given.get("stubborn"):
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
     if given.get("child"):

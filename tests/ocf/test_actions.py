@@ -379,6 +379,25 @@ def test_a_reload_of_what_works_succeeds_whatever_a_monitor_says(make: MakeRig) 
     assert dsd.call("reload").code == GENERIC
 
 
+def test_a_reload_has_the_daemon_read_its_configuration_again(pe: Rig) -> None:
+    pe.call("start")
+    assert pe.call("reload") == (OK, "")
+    reloads = pe.run_file("reloads")
+    wait_for(lambda: reloads.exists() and reloads.read_text(encoding="ascii") == "again\n", "a reload")
+    assert pe.call("monitor") == (OK, "")
+
+
+def test_a_process_that_got_the_number_of_a_dead_daemon_gets_no_signal_by_a_reload(pe: Rig) -> None:
+    pe.call("start")
+    daemon, stranger = pe.pid(), subprocess.Popen(["sleep", "600"])
+    pe.run_file("pid").write_text(f"{stranger.pid}\n", encoding="ascii")
+    assert pe.call("reload").code == GENERIC
+    assert stranger.poll() is None
+    stranger.kill()
+    stranger.wait()
+    pe.run_file("pid").write_text(f"{daemon}\n", encoding="ascii")
+
+
 def test_reload_tells_whether_a_restart_is_needed(pe: Rig) -> None:
     pe.call("start")
     assert pe.call("reload", control_timeout="2").code == OK

@@ -76,6 +76,20 @@ def test_the_metadata_name_every_parameter_and_action(agent: Agent, capsys: pyte
     assert all(text.text for text in document.iter("longdesc"))
 
 
+@pytest.mark.parametrize("agent", [pe.AGENT, dsd.AGENT], ids=["pe", "dsd"])
+def test_the_metadata_have_pacemaker_reload_what_a_running_daemon_can_change(
+    agent: Agent, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run(agent, ["meta-data"], {})
+    document = ElementTree.fromstring(capsys.readouterr().out)
+    assert document.findtext("version") == "1.0"
+    names = {action.get("name") for action in document.iter("action")}
+    assert "reload" in names
+    assert "reload-agent" not in names
+    unique = {item.get("name") for item in document.iter("parameter") if item.get("unique") == "1"}
+    assert unique - {"layout"} == {"instance", "unit"}
+
+
 @pytest.mark.parametrize(("role", "layout"), [("pe", ""), ("dsd", "group"), ("dsd", "promotable")])
 def test_ocf_tester_passes(make: MakeRig, role: str, layout: str) -> None:
     if not shutil.which("ocf-tester"):

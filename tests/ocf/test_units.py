@@ -30,6 +30,9 @@ start)
     export RUNTIME_DIRECTORY="$NODE/run"
     setsid "$NODE/bin/congressd" dsd --config-file "$NODE/congressd.conf" >"$NODE/said" 2>&1 &
     printf 'LoadState=loaded\nActiveState=active\nSubState=running\n' >"$state" ;;
+reload)
+    [ ! -e "$NODE/refuses" ] || { cat "$NODE/refuses"; exit 1; }
+    kill -HUP "$pid" ;;
 stop | kill)
     [ -z "$pid" ] || kill -9 "$pid"
     rm -f "$NODE"/run/*
@@ -70,6 +73,22 @@ def test_a_life(node: Rig) -> None:
     assert node.call("monitor").code == NOT_RUNNING
     assert node.call("stop") == (OK, "")
     assert "start congress-dsd.service" in _calls(node)
+
+
+def test_a_reload_is_systemds(node: Rig) -> None:
+    node.call("start")
+    assert node.call("reload", max_work_age="20") == (OK, "")
+    wait_for(lambda: node.run_file("reloads").exists(), "a reload")
+    _write(node, "refuses", "Job type reload is not applicable")
+    code, reason = node.call("reload")
+    assert (code, "is not applicable" in reason) == (GENERIC, True)
+
+
+def test_a_reload_for_another_unit_asks_for_a_restart(node: Rig) -> None:
+    node.call("start")
+    code, reason = node.call("reload", layout="promotable")
+    assert (code, "restarted" in reason) == (GENERIC, True)
+    assert not node.run_file("reloads").exists()
 
 
 def test_a_stop_proves_nothing_while_systemd_does_not_answer(node: Rig) -> None:
