@@ -106,32 +106,46 @@ class Direct:
         child.returncode = 0  # it lives on without us: the destructor must not say that it was forgotten
 
     def stop(self, seconds: float) -> list[int]:
-        pid = process.pid_in(self._settings.pid_file) or control.peer(self._settings.socket)
-        if pid is None:
-            return []
-        ours = process.find(pid, self._words) is not None or not os.path.isdir(f"/proc/{pid}")
-        left = process.end(pid, self._settings.stop_grace, seconds) if ours else []
+        left = self._end(self._settings.stop_grace, seconds)
         if not left:
             for path in (self._settings.pid_file, self._settings.socket):
                 _remove(path)
         return left
 
     def kill(self, seconds: float) -> None:
-        pid = process.pid_in(self._settings.pid_file) or control.peer(self._settings.socket)
-        left = process.end(pid, 0.0, seconds) if pid else []
+        left = self._end(0.0, seconds)
         if left:
             raise OcfError(ExitCode.GENERIC, f"processes of the daemon live after SIGKILL: {_list(left)}")
 
     def reload(self, seconds: float) -> None:
         del seconds  # a signal is sent at once
-        pid = process.pid_in(self._settings.pid_file) or control.peer(self._settings.socket)
-        if pid is None or not process.hang_up(pid, self._words):
+        leader = self._leader()
+        if leader is None or not process.hang_up(leader, self._words):
             raise OcfError(ExitCode.GENERIC, f"no process of the daemon can be told; see {self._settings.pid_file}")
 
     def needs_restart(self, arguments: list[str]) -> bool:
         pid = process.pid_in(self._settings.pid_file)
         wanted = [*self._settings.command, *arguments]
         return pid is not None and not process.started_as(pid, wanted)
+
+    def _leader(self) -> int | None:
+        """The number that the daemon's main process has, or had, or None.
+
+        By the PID file; where that names nobody, or a stranger who got the number, by who listens on the socket.
+        """
+        pid = process.pid_in(self._settings.pid_file)
+        if pid is not None and (process.find(pid, self._words) or not os.path.isdir(f"/proc/{pid}")):
+            return pid
+        pid = control.peer(self._settings.socket)
+        if pid is None or not process.find(pid, self._words):
+            return None
+        session = os.getsid(pid)  # a policy engine answers in a child of its main process
+        return session if process.find(session, self._words) else pid
+
+    def _end(self, grace: float, seconds: float) -> list[int]:
+        """End the daemon and what it began; returns the processes that live even so."""
+        leader = self._leader()
+        return [] if leader is None else process.end(leader, grace, seconds)
 
     @staticmethod
     def _make(directory: str, account: str | None) -> None:

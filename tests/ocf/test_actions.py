@@ -171,6 +171,23 @@ def test_a_process_that_got_the_number_of_a_dead_daemon_is_left_alone(dsd: Rig) 
     stranger.wait()
 
 
+@pytest.mark.parametrize("action", ["demote", "stop"])
+def test_a_hung_daemon_is_ended_and_not_the_process_that_its_pid_file_names_in_error(
+    make: MakeRig, action: str
+) -> None:
+    dsd = make("dsd", layout="promotable")
+    dsd.call("start")
+    dsd.call("promote")
+    daemon, stranger = dsd.pid(), subprocess.Popen(["sleep", "600"])
+    dsd.run_file("pid").write_text(f"{stranger.pid}\n", encoding="ascii")
+    os.kill(daemon, signal.SIGSTOP)
+    assert dsd.call(action, stop_grace="1") == (OK, "")
+    assert not lives(daemon)
+    assert stranger.poll() is None
+    stranger.kill()
+    stranger.wait()
+
+
 def test_failing_sources_are_shown_and_not_recovered(dsd: Rig) -> None:
     dsd.call("start")
     dsd.faults(status={"failing": ["nova", "neutron"]})
