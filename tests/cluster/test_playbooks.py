@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -14,6 +17,9 @@ from tests.cluster.simulation import ROOT
 
 ANSIBLE = ROOT / "ansible"
 PLAYBOOKS = sorted(path.name for path in ANSIBLE.glob("*.yml"))
+
+#: Modules that change a file which is not ours.
+EDITS = ("ansible.builtin.lineinfile", "ansible.builtin.blockinfile")
 
 pytestmark = pytest.mark.skipif(
     not shutil.which("ansible-playbook"), reason="ansible (Debian package) is not installed"
@@ -87,3 +93,55 @@ def test_a_cluster_that_cannot_be_safe_is_refused(variables: dict[str, object], 
         assert sentence in " ".join(done.stdout.split())
     else:
         assert done.returncode == 0, done.stdout
+
+
+def _tasks(path: Path) -> Iterator[dict[str, Any]]:
+    """Every task of a file, those of its blocks too, once for each item of a literal loop."""
+    for task in yaml.safe_load(path.read_text(encoding="utf-8")) or []:
+        for inner in task.get("block", [task]):
+            loop = inner.get("loop", [None])
+            for item in loop if isinstance(loop, list) else [None]:
+                yield _filled(inner, item)
+
+
+def _filled(value: Any, item: Any) -> Any:
+    """``value`` with ``item`` and the one variable that paths begin with put in."""
+    if isinstance(value, dict):
+        return {name: _filled(inner, item) for name, inner in value.items()}
+    if isinstance(value, list):
+        return [_filled(inner, item) for inner in value]
+    if not isinstance(value, str):
+        return value
+    known = {"item": item, "congressd_releases": "/opt/congressd/releases"}
+    known |= {f"item.{name}": inner for name, inner in item.items()} if isinstance(item, dict) else {}
+    return re.sub(r"{{ ([\w.]+) }}", lambda found: str(known.get(found[1], found[0])), value)
+
+
+def test_destroy_removes_whatever_the_roles_make(tmp_path: Path) -> None:
+    play = yaml.safe_load((ANSIBLE / "destroy.yml").read_text(encoding="utf-8"))[0]
+    (tmp_path / "destroy.yml").write_text(yaml.safe_dump(play["tasks"]), encoding="utf-8")
+    undone = list(_tasks(tmp_path / "destroy.yml"))
+    removed = {task["ansible.builtin.file"]["path"] for task in undone if "ansible.builtin.file" in task}
+    edited = {task[module]["path"] for task in undone for module in EDITS if module in task}
+    edited |= {task["ansible.builtin.copy"]["dest"] for task in undone if "ansible.builtin.copy" in task}
+    seen = 0
+    for file in sorted(ANSIBLE.glob("roles/*/tasks/*.yml")):
+        for task in _tasks(file):
+            if file.name == "control.yml" or task.get("delegate_to") == "localhost":
+                continue
+            for module in ("ansible.builtin.copy", "ansible.builtin.template", "ansible.builtin.file"):
+                made = task.get(module, {})
+                path = made.get("dest") or made.get("path", "")
+                if path and made.get("state") != "absent" and not path.endswith(".service.d"):
+                    seen += 1
+                    assert any(path == gone or path.startswith(f"{gone}/") for gone in removed), (task["name"], path)
+            for module in EDITS:
+                assert task.get(module, {}).get("path") in (edited | {None}), task["name"]
+            if task.get("ansible.builtin.user", {}).get("system"):
+                name = task["ansible.builtin.user"]["name"]
+                assert {"name": name, "state": "absent"} in [other.get("ansible.builtin.user") for other in undone]
+            unit = task.get("ansible.builtin.systemd", {})
+            if unit.get("masked"):
+                units = [other.get("ansible.builtin.systemd", {}) for other in undone]
+                assert any((other.get("name"), other.get("masked")) == (unit["name"], False) for other in units)
+    assert seen > 30
