@@ -1,4 +1,4 @@
-"""The whole thing once: three bare hosts, the playbook, and the death of the node that publishes.
+"""The whole thing once: three bare hosts, the playbook, once more, and the death of the node that publishes.
 
 Takes some ten minutes, of which most is the playbook's; so only where everything is tested, or CONGRESSD_LAB is set.
 What is on the hosts, the faults and the audits are those of `make cluster` and `make cluster-test`.
@@ -7,6 +7,7 @@ What is on the hosts, the faults and the audits are those of `make cluster` and 
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -14,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cluster.lab.lab import ROOT, nodes
+from tests.cluster.lab.lab import NODES, ROOT, nodes
 
 CLUSTER = ROOT / "tools" / "cluster" / "cluster"
 NAMESPACE = Path("/run/netns/congressd-lab")
@@ -39,7 +40,7 @@ def run(*command: str | Path, seconds: float) -> str:
     return done.stdout
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def cluster() -> Iterator[None]:
     """Three nodes, deployed by the playbook; removed in the end, but for the image that they started from."""
     if NAMESPACE.exists():
@@ -50,6 +51,13 @@ def cluster() -> Iterator[None]:
         yield
     finally:
         run(CLUSTER, "destroy", "--keep-image", seconds=120)
+
+
+@pytest.mark.parametrize("options", [(), ("--check", "--diff")], ids=["again", "check"])
+def test_the_playbook_finds_nothing_to_change_where_it_was(cluster: None, options: tuple[str, ...]) -> None:
+    told = run(CLUSTER, "deploy", *options, seconds=600)
+    recap = re.findall(r"^(\w+) +: .* changed=(\d+) .* failed=(\d+) ", told, re.MULTILINE)
+    assert recap == [(node, "0", "0") for node in NODES], told[-8000:]
 
 
 def test_the_cluster_that_the_playbook_makes_survives_the_node_that_publishes(cluster: None) -> None:

@@ -32,6 +32,7 @@ class Auditor:
         try:
             wait_until(lambda: State().whole(), "all nodes online, everything running", 180, pause=1.0)
             wait_until(lambda: all(self._galera(node) == "Synced" for node in NODES), "all databases synced", 120, 1.0)
+            wait_until(lambda: self._brokers() == len(NODES), "all brokers in one cluster", 120, 1.0)
         except ClusterError as error:
             return [str(error)]
         told = {node: self._dsd(node) for node in NODES}
@@ -64,6 +65,10 @@ class Auditor:
     def _galera(node: str) -> str:
         text = on(node, "mariadb -NBe \"SHOW STATUS LIKE 'wsrep_local_state_comment'\"").split()
         return text[-1] if text else ""
+
+    @staticmethod
+    def _brokers() -> int:
+        return int(on(NODES[0], "rabbitmqctl --quiet eval 'length(rabbit_nodes:all_running()).'"))
 
     @staticmethod
     def _dsd(node: str) -> int:

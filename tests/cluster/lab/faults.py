@@ -60,6 +60,22 @@ def _power_cut(node: str) -> Outcome:
     return Outcome()
 
 
+def _shut_down(load: Load) -> Outcome:
+    """The DSD's node is shut down as an operator does, and started again; how long it takes to go is told."""
+    node = _dsd()
+    began = time.monotonic()
+    on(node, "systemctl poweroff --no-block")
+    wait_until(lambda: _is_off(node), f"{node} is off", 180)
+    took = time.monotonic() - began
+    load.settle(20, 60)
+    nodes("start", node)
+    return Outcome(took)
+
+
+def _is_off(node: str) -> bool:
+    return any(line.split()[0] == node and line.endswith("STOPPED") for line in nodes("status").splitlines())
+
+
 def _reload_haproxy(_: Load) -> Outcome:
     for node in NODES:
         on(node, "systemctl reload haproxy")
@@ -147,6 +163,7 @@ FAULTS = (
     Fault("dsd-stopped", lambda _: _signal_dsd("STOP"), PUBLISHING, 12.0, _gap),
     Fault("pe-killed", _kill_pe, "failed queries", 0.0, _failed),
     Fault("haproxy-reloaded", _reload_haproxy, "failed queries", 0.0, _failed, failing="nothing"),
+    Fault("shut-down", _shut_down, "s from the command until it is off", 30.0, _gap, failing="nothing"),
     Fault("dsd-node-off", lambda _: _power_cut(_dsd()), PUBLISHING, 5.0, _gap),
     Fault("vip-node-off", lambda _: _power_cut(_vip()), "s until a call is answered", 4.0, _outage, "anything", 0.3),
     Fault("off-for-good", _off_for_good, "s from power to all running again", 60.0, _gap),
