@@ -7,6 +7,9 @@ receiver's memory follows the distinct values. Rows of ordinary values cost no P
 Each part begins with a fixed header, so that the receiver can put parts together whatever their order::
 
     magic "cgb1" | kind, 1 byte | batch id, 16 bytes | part i | of n | length of the whole | CRC-32 of the whole
+
+In a rolling upgrade two releases speak to each other. Whatever a later one adds to a batch or a heartbeat stands behind
+what is there now, and is passed over by who does not know it; the magic changes with what cannot be passed over.
 """
 
 from __future__ import annotations
@@ -134,7 +137,7 @@ def _pack_batch(batch: Batch) -> bytes:
 
 
 def _unpack_batch(packed: bytes) -> Batch:
-    source, epoch, sequence, kind, push, fetched_at, schema, tables = unpack(packed)
+    source, epoch, sequence, kind, push, fetched_at, schema, tables, *_ = unpack(packed)
     return Batch(
         source=_text(source),
         epoch=_number(epoch),
@@ -174,7 +177,7 @@ def _unpack_heartbeats(packed: bytes) -> Heartbeats:
             {_text(table): Digest(_number(count), _number(total)) for table, (count, total) in digests.items()},
             float(fetched_at),
         )
-        for source, epoch, sequence, digests, fetched_at in unpack(packed)
+        for source, epoch, sequence, digests, fetched_at, *_ in unpack(packed)
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import zlib
+from typing import Any
 
 import msgpack
 import pytest
@@ -64,6 +65,24 @@ def test_heartbeats_come_back_as_they_were() -> None:
         Heartbeat("neutron", 7, 0, {}, 1234567890.125),
     )
     assert decode(list(encode_heartbeats(beats))) == beats
+
+
+def test_what_a_later_release_adds_is_passed_over() -> None:
+    batch, beat = snapshot("nova", 7, 3, {"servers": [("a", 1)]}), Heartbeat("nova", 7, 3, {}, 1.5)
+    (with_batch,) = encode_batch(batch)
+    (with_beat,) = encode_heartbeats((beat,))
+    assert Assembler().add(_part(b"b", [*_content(with_batch), {"added": 1}])) == batch
+    assert Assembler().add(_part(b"h", [[*_content(with_beat)[0], {"added": 1}]])) == (beat,)
+
+
+def _content(part: bytes) -> list[Any]:
+    content: list[Any] = unpack(zlib.decompress(part[codec._HEADER.size :]))
+    return content
+
+
+def _part(kind: bytes, content: object) -> bytes:
+    whole = zlib.compress(pack(content))
+    return codec._HEADER.pack(b"cgb1", kind, bytes(16), 0, 1, len(whole), zlib.crc32(whole)) + whole
 
 
 def test_python_booleans_and_ragged_rows_are_refused_when_encoding() -> None:
