@@ -51,12 +51,9 @@ def check_database(url: str, secret: keys.Keys) -> None:
     """
     database = Database(url, limits=START_LIMITS)
     try:
-        current, newest = schema.current(database), schema.newest()
-        if current != newest:
-            raise StartError(
-                f"{database.name} has the schema {current or 'of an empty database'}, this version needs {newest}; run "
-                f"`congressd db upgrade`"
-            )
+        wrong = schema.mismatch(schema.current(database), schema.newest())
+        if wrong:
+            raise StartError(f"{database.name} {wrong}")
         database.run(lambda session: keys.verify(session, secret))
     except CongressError as error:
         if error.code.name == "secrets_key":

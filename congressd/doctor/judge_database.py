@@ -33,11 +33,18 @@ def judge_schema(schema: Schema) -> list[Finding]:
     """Whether the database is as this version needs it."""
     if schema.current == schema.needed:
         return [ok(f"{schema.current}, as this version needs it")]
+    if schema.current and schema.current > schema.needed:
+        return [
+            problem(
+                f"the schema is {schema.current}, of a newer version; this one needs {schema.needed}",
+                "with the checkout of the newer version `rolling-upgrade.yml`, since this node was left behind; or go "
+                "back as docs/operate.md says under Upgrading",
+            )
+        ]
     return [
         problem(
             f"the schema is {schema.current or 'that of an empty database'}, this version needs {schema.needed}",
-            "`congressd db upgrade --config /etc/congressd/congressd.conf`; if it says that it does not know the "
-            "schema, this node has an older version than the others: run rolling-upgrade.yml",
+            "`congressd db upgrade --config /etc/congressd/congressd.conf`",
         )
     ]
 

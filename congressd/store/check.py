@@ -81,15 +81,9 @@ def check(database: Database, secrets_key: keys.Keys | None = None) -> list[Find
     With ``secrets_key`` it also looks whether that opens the secrets. Raises CongressError("unavailable") if the
     database cannot be read at all.
     """
-    found, needed = schema.current(database), schema.newest()
-    if found != needed:
-        return [
-            Finding(
-                "schema",
-                f"the database {database.name} has the schema {found or 'of an empty database'}, this version needs"
-                f" {needed}; run `congressd db upgrade`",
-            )
-        ]
+    wrong = schema.mismatch(schema.current(database), schema.newest())
+    if wrong:
+        return [Finding("schema", f"the database {database.name} {wrong}")]
     return database.read(lambda session: [*_findings(session, secrets_key)])
 
 

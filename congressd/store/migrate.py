@@ -8,11 +8,11 @@ from typing import Final
 from alembic import command
 from alembic.config import Config
 from alembic.util import CommandError
-from sqlalchemy import Connection, exc
+from sqlalchemy import exc
 
 from congressd.model.errors import CongressError
 from congressd.store.database import Database
-from congressd.store.schema import FOLDER, newest
+from congressd.store.schema import FOLDER, current, mismatch, newest
 
 #: Another node may run the same steps at the same moment, and MariaDB has no transaction around them: who finds that
 #: the other one wrote first runs again, over what is there. Each attempt finds at least one more step done.
@@ -29,8 +29,7 @@ def upgrade(database: Database, target: str = "head") -> None:
     """
     for attempt in range(ATTEMPTS):
         try:
-            with database.connection() as connection:
-                _run(connection, target, up=True)
+            _run(database, target, up=True)
             return
         except exc.IntegrityError:
             if attempt == ATTEMPTS - 1:
@@ -39,17 +38,19 @@ def upgrade(database: Database, target: str = "head") -> None:
 
 def downgrade(database: Database, target: str) -> None:
     """Bring the schema down to ``target`` ("base": no tables at all). Raises as `upgrade` does."""
-    with database.connection() as connection:
-        _run(connection, target, up=False)
+    _run(database, target, up=False)
 
 
-def _run(connection: Connection, target: str, *, up: bool) -> None:
+def _run(database: Database, target: str, *, up: bool) -> None:
     config = _config()
-    config.attributes["connection"] = connection
     try:
-        with _ALEMBIC:
+        with database.connection() as connection, _ALEMBIC:
+            config.attributes["connection"] = connection
             (command.upgrade if up else command.downgrade)(config, target)
     except CommandError as error:
+        found = current(database)
+        if found is not None and found > newest():
+            raise CongressError("bad_request", f"the database {database.name} {mismatch(found, newest())}") from error
         raise CongressError(
             "bad_request",
             f"the schema cannot be brought to {target!r}: {error}; this version of congressd knows the schemas up to"

@@ -24,6 +24,22 @@ def current(database: Database) -> str | None:
         return version
 
 
+def mismatch(current: str | None, needed: str) -> str:
+    """What is wrong with a database that has the schema ``current``, and what to do; empty if it is ``needed``.
+
+    Steps are numbered in order, so a higher number was made by a newer version, which alone knows the way back.
+    """
+    if current == needed:
+        return ""
+    if current is not None and current > needed:
+        return (
+            f"has the schema {current} of a newer congressd, this version needs {needed}; use the newer version, or go "
+            "back as docs/operate.md says under Upgrading"
+        )
+    held = current or "of an empty database"
+    return f"has the schema {held}, this version needs {needed}; run `congressd db upgrade`"
+
+
 def newest() -> str:
     """The schema that this version needs."""
     return max(step.stem.partition("_")[0] for step in FOLDER.glob("versions/[0-9]*.py"))

@@ -145,3 +145,14 @@ def test_destroy_removes_whatever_the_roles_make(tmp_path: Path) -> None:
                 units = [other.get("ansible.builtin.systemd", {}) for other in undone]
                 assert any((other.get("name"), other.get("masked")) == (unit["name"], False) for other in units)
     assert seen > 30
+
+
+def test_a_release_is_used_when_the_database_has_its_schema_and_not_before() -> None:
+    tasks = ANSIBLE / "roles" / "congressd" / "tasks"
+    names = [task["name"] for task in yaml.safe_load((tasks / "main.yml").read_text(encoding="utf-8"))]
+    order = ["Install the release", "Bring the database to the schema of this release", "Use the release"]
+    assert [name for name in names if name in order] == order
+    linked = {
+        file.name: "dest: /opt/congressd/venv\n" in file.read_text(encoding="utf-8") for file in tasks.glob("*.yml")
+    }
+    assert [name for name, there in linked.items() if there] == ["use.yml"]

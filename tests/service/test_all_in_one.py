@@ -12,7 +12,11 @@ from pathlib import Path
 
 import pytest
 
+from congressd.daemon.start import StartError
+from congressd.daemon.wiring import check_database
+from congressd.store import keys
 from tests.service import shelldoc
+from tests.service.mariadb import free_port
 from tests.service.process import CHECKOUT, SCRIPTS, ServiceProcess, run, wait_for
 
 STOP_WITHIN = 5.0  #: seconds from SIGTERM to the end, promised in the README's terms
@@ -280,6 +284,22 @@ def test_a_start_that_cannot_be_is_told_in_a_sentence(arguments: list[str], sent
     assert code in (1, 2)
     assert sentence in printed
     assert "Traceback" not in printed
+
+
+def test_an_older_version_refuses_the_database_of_a_newer_one(tmp_path: Path) -> None:
+    congressd, where = str(SCRIPTS / "congressd"), ["--data-dir", str(tmp_path)]
+    assert run([congressd, "db", "upgrade", *where], os.environ)[0] == 0
+    assert run([congressd, "db", "key", str(tmp_path / "key")], os.environ)[0] == 0
+    with sqlite3.connect(tmp_path / "congressd.db") as connection:
+        connection.execute("update alembic_version set version_num = '9999'")
+    for arguments in (["db", "upgrade"], ["db", "check"], ["serve", "--port", str(free_port())]):
+        code, printed = run([congressd, *arguments, *where], os.environ)
+        assert code == 1
+        assert "has the schema 9999 of a newer congressd" in printed
+        assert "docs/operate.md says under Upgrading" in printed
+        assert "Traceback" not in printed
+    with pytest.raises(StartError, match="of a newer congressd"):
+        check_database(f"sqlite:///{tmp_path / 'congressd.db'}", keys.load(tmp_path / "key", create=False))
 
 
 def test_the_database_goes_up_and_down_by_command(tmp_path: Path) -> None:

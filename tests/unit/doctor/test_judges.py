@@ -112,6 +112,7 @@ CASES: dict[str, tuple[Sequence[Finding], Level, str]] = {
     "read only": (judge_database.judge_database(Reached("db", 0.01, "10.11", False)), PROBLEM, "read only"),
     "schema": (judge_database.judge_schema(Schema("0003", "0003")), OK, "0003"),
     "old schema": (judge_database.judge_schema(Schema("0001", "0003")), PROBLEM, "congressd db upgrade"),
+    "new schema": (judge_database.judge_schema(Schema("0004", "0003")), PROBLEM, "of a newer version"),
     "empty": (judge_database.judge_schema(Schema(None, "0003")), PROBLEM, "empty database"),
     "key": (judge_database.judge_key(Key(Path("/k"), True, "")), OK, "opens"),
     "no check value": (judge_database.judge_key(Key(Path("/k"), False, "")), OK, "seen none yet"),

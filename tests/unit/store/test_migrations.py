@@ -15,7 +15,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import inspect, text
 
 from congressd.model.errors import CongressError
-from congressd.store import migrate, models, policies, schema
+from congressd.store import check, migrate, models, policies, schema
 from congressd.store.changes import PolicyCreated
 from congressd.store.database import Database
 from tests.unit.store.fixtures import Connect, commit, policy
@@ -72,8 +72,13 @@ def test_a_schema_that_nobody_knows_is_refused(connect: Connect, target: str) ->
 def test_a_database_from_the_future_is_refused(database: Database) -> None:
     with database.connection() as connection:
         connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
-    with pytest.raises(CongressError, match="9999"):
+    wanted = f"has the schema 9999 of a newer congressd, this version needs {schema.newest()}; use the newer version"
+    with pytest.raises(CongressError, match=wanted):
         migrate.upgrade(database)
+    with pytest.raises(CongressError, match=wanted):
+        migrate.downgrade(database, "base")
+    assert [wanted in finding.detail for finding in check.check(database, None)] == [True]
+    assert schema.current(database) == "9999"
 
 
 def test_a_database_without_tables_says_what_to_run(connect: Connect) -> None:
