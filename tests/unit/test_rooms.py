@@ -21,9 +21,10 @@ def _imported(room: str) -> Iterator[str]:
     """The rooms that the files of a room import from, wherever in a file."""
     for file in (PACKAGE / room).rglob("*.py"):
         for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
-            names = [node.module or ""] if isinstance(node, ast.ImportFrom) else []
-            names += [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
-            names += [f"congressd.{alias.name}" for alias in node.names] if names == ["congressd"] else []
+            if not isinstance(node, ast.Import | ast.ImportFrom):
+                continue
+            origin = f"{node.module}." if isinstance(node, ast.ImportFrom) else ""
+            names = [f"{origin}{alias.name}" for alias in node.names]
             yield from (name.split(".")[1] for name in names if name.startswith("congressd."))
 
 
