@@ -14,7 +14,8 @@ from congressd.cli.actions import actions
 from congressd.cli.context import Client, Exit, Failure
 from congressd.cli.http import DEFAULT_ENDPOINT, RefusedError, UnreachableError
 from congressd.cli.output import FORMATS
-from congressd.cli.policies import policy, rule
+from congressd.cli.policies import policy
+from congressd.cli.rules import rule
 from congressd.cli.service import history, status
 from congressd.cli.sources import driver, source
 from congressd.cli.tables import explain, query, row, simulate, table, violations

@@ -1,23 +1,21 @@
-"""The verbs of policies and rules."""
+"""The verbs of policies."""
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import click
 import yaml
 
-from congressd.cli.context import Client, Exit, Failure, verb
+from congressd.cli.changing import given, warn
+from congressd.cli.context import Client, Failure, verb
 from congressd.cli.http import RefusedError
 from congressd.cli.policyfile import FileError, FilePolicy, read_policies
 from congressd.model.errors import CongressError
 
 KINDS = ("nonrecursive", "action", "database", "materialized", "z3")
 _POLICY_COLUMNS = ("name", "kind", "description")
-_RULE_COLUMNS = ("id", "name", "rule", "comment")
 
 _files = click.argument("files", nargs=-1, required=True, type=click.Path(exists=True, dir_okay=False, path_type=Path))
 
@@ -80,7 +78,7 @@ def policy_create_from_file(client: Client, files: tuple[Path, ...]) -> None:
     for each in _read(files):
         made = client.service.call("POST", "v1", "policies", body=each.document())
         client.done(f"policy {each.name} created, {_count(made)}", made)
-        _warn(made)
+        warn(made)
 
 
 @policy.command("apply")
@@ -98,13 +96,13 @@ def policy_apply(client: Client, files: tuple[Path, ...]) -> None:
         try:
             made = client.service.call("PUT", "v1", "policies", each.name, body=body)
             client.done(f"policy {each.name} applied, {_count(made)}", made)
-            _warn(made)
+            warn(made)
         except RefusedError as refusal:
             if refusal.status != 404:
                 raise
             made = client.service.call("POST", "v1", "policies", body=body)
             client.done(f"policy {each.name} created, {_count(made)}", made)
-            _warn(made)
+            warn(made)
 
 
 @policy.command("export")
@@ -145,7 +143,7 @@ def policy_update(
 
     Example: congress policy update security --description "Nothing is open"
     """
-    body = _given(name=new_name, description=description, abbreviation=abbreviation)
+    body = given(name=new_name, description=description, abbreviation=abbreviation)
     client.done(f"policy {name} updated", client.service.call("PATCH", "v1", "policies", name, body=body))
 
 
@@ -161,125 +159,6 @@ def policy_delete(client: Client, names: tuple[str, ...]) -> None:
         client.done(f"policy {name} deleted", client.service.call("DELETE", "v1", "policies", name))
 
 
-_rule_options = click.option(
-    "--options",
-    metavar="MAP",
-    help="How the actions of an execute rule are run, as YAML: dry_run, approval, delay, ...",
-)
-
-
-@click.group()
-def rule() -> None:
-    """Rules of a policy."""
-
-
-@rule.command("list")
-@click.argument("policy_name", metavar="POLICY")
-@verb
-def rule_list(client: Client, policy_name: str) -> None:
-    """All rules of a policy.
-
-    Example: congress rule list security
-    """
-    client.listing(_rules(client, policy_name), _RULE_COLUMNS)
-
-
-@rule.command("show")
-@click.argument("policy_name", metavar="POLICY")
-@click.argument("name", metavar="RULE")
-@verb
-def rule_show(client: Client, policy_name: str, name: str) -> None:
-    """One rule, by id or name, and whether it works.
-
-    Example: congress rule show security violation
-    """
-    found = _find_rule(client, policy_name, name)
-    status = client.service.get("v1", "policies", policy_name, "rules", found["id"], "status")
-    client.record(found | {field: status[field] for field in ("state", "reason") if status.get(field)})
-
-
-@rule.command("create")
-@click.argument("policy_name", metavar="POLICY")
-@click.argument("text", metavar="RULE")
-@click.option("--name", help="A name for the rule.")
-@click.option("--comment", help="Why the rule is there.")
-@_rule_options
-@verb
-def rule_create(
-    client: Client, policy_name: str, text: str, name: str | None, comment: str | None, options: str | None
-) -> None:
-    """Add a rule to a policy; "-" reads it from standard input.
-
-    \b
-    Example: congress rule create security 'error(x) :- cloud:servers(name=x, status="ERROR")'
-             congress rule create security 'execute[log:write(x)] :- error(x)' --options 'delay: 300'
-    """
-    body = _given(rule=_text(text), name=name, comment=comment) | _with_options(options)
-    made = client.service.call("POST", "v1", "policies", policy_name, "rules", body=body)
-    client.done(f"rule {made['id']} created", made)
-    _warn(made)
-
-
-@rule.command("update")
-@click.argument("policy_name", metavar="POLICY")
-@click.argument("name", metavar="RULE")
-@click.option("--rule", "text", help='The new text; "-" reads it from standard input.')
-@click.option("--name", "new_name", help="A new name.")
-@click.option("--comment", help="A new comment.")
-@_rule_options
-@verb
-def rule_update(
-    client: Client,
-    policy_name: str,
-    name: str,
-    text: str | None,
-    new_name: str | None,
-    comment: str | None,
-    options: str | None,
-) -> None:
-    """Change a rule, found by id or name.
-
-    Example: congress rule update security violation --comment "Agreed in May"
-    """
-    found = _find_rule(client, policy_name, name)
-    given = _with_options(options)
-    body = _given(rule=None if text is None else _text(text), name=new_name, comment=comment, options=options) | given
-    made = client.service.call("PATCH", "v1", "policies", policy_name, "rules", found["id"], body=body)
-    client.done(f"rule {found['id']} updated", made)
-    _warn(made)
-
-
-@rule.command("delete")
-@click.argument("policy_name", metavar="POLICY")
-@click.argument("names", metavar="RULE...", nargs=-1, required=True)
-@verb
-def rule_delete(client: Client, policy_name: str, names: tuple[str, ...]) -> None:
-    """Delete rules, found by id or name.
-
-    Example: congress rule delete security violation
-    """
-    for name in names:
-        found = _find_rule(client, policy_name, name)
-        client.service.call("DELETE", "v1", "policies", policy_name, "rules", found["id"])
-        client.done(f"rule {found['id']} deleted", found)
-
-
-def _rules(client: Client, policy_name: str) -> list[dict[str, Any]]:
-    results: list[dict[str, Any]] = client.service.get("v1", "policies", policy_name, "rules")["results"]
-    return results
-
-
-def _find_rule(client: Client, policy_name: str, name: str) -> dict[str, Any]:
-    rules = _rules(client, policy_name)
-    found = [each for each in rules if each["id"] == name] or [each for each in rules if each["name"] == name]
-    if not found:
-        raise Failure(f"policy {policy_name} has no rule with the id or name {name!r}", Exit.NOT_FOUND)
-    if len(found) > 1:
-        ids = ", ".join(each["id"] for each in found)
-        raise Failure(f"policy {policy_name} has {len(found)} rules with the name {name!r}; give an id: {ids}")
-    return found[0]
-
-
 def _read(files: tuple[Path, ...]) -> list[FilePolicy]:
     """All policies of all files; a file at fault stops the command before anything is sent."""
     policies = []
@@ -291,37 +170,6 @@ def _read(files: tuple[Path, ...]) -> list[FilePolicy]:
         except CongressError as error:
             raise Failure(f"{path}: {error.detail}") from None
     return policies
-
-
-def _given(**fields: str | None) -> dict[str, str]:
-    body = {name: value for name, value in fields.items() if value is not None}
-    if not body:
-        raise Failure("nothing to change was given; see --help for what can be")
-    return body
-
-
-def _with_options(text: str | None) -> dict[str, Any]:
-    """The options of an execute rule, from YAML or JSON."""
-    if text is None:
-        return {}
-    try:
-        options = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        raise Failure(f"--options is not YAML: {' '.join(str(error).split())}") from None
-    if not isinstance(options, dict):
-        raise Failure(f"--options must be a map from options to values, such as 'retries: 3', not {text!r}")
-    return {"options": options}
-
-
-def _text(argument: str) -> str:
-    return sys.stdin.read() if argument == "-" else argument
-
-
-def _warn(made: Mapping[str, Any]) -> None:
-    """What the service found doubtful in a rule, or in the rules of a policy."""
-    for item in (made, *made.get("rules", ())):
-        for warning in item.get("warnings", ()):
-            click.echo(f"warning: {warning}", err=True)
 
 
 def _count(made: dict[str, Any]) -> str:
