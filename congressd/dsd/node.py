@@ -21,6 +21,7 @@ from congressd.datasources.registry import Drivers, describe_table, load_drivers
 from congressd.datasources.services.registry import services
 from congressd.datasources.services.settings import ServiceSettings
 from congressd.dsd.executor import Executor, ExecutorSettings, Surroundings
+from congressd.dsd.follower import Follower
 from congressd.dsd.lease import Lease, LeaseTimes
 from congressd.dsd.pushed import ROLE
 from congressd.dsd.roster import Roster
@@ -31,14 +32,12 @@ from congressd.model.clock import Clock, SystemClock
 from congressd.model.errors import CongressError
 from congressd.model.nearest import hint
 from congressd.model.values import Row
-from congressd.store import epochs, policies, pushes
-from congressd.store.changes import Snapshot, apply
+from congressd.store import epochs
 from congressd.store.database import Database
 from congressd.store.keys import Keys
 
 log = logging.getLogger(__name__)
 
-FORGET_PERIOD: Final = 3600.0  #: seconds between removals of expired idempotency keys
 DRAIN_TIME: Final = 2.0  #: seconds that actions which run have to end before the node stands by
 RELEASE_TIME: Final = 1.0  #: seconds that the database has to take a lease back
 
@@ -89,7 +88,6 @@ class DatasourceNode:
         self._on_lost = on_lost
         self._turned = turned
         self.refused = 0  #: writes that the database refused, since another node has taken over
-        self.database_error: str | None = None  #: why the database could not be used when that was last tried
         self._scheduler = Scheduler(self.settings.threads, self.settings.poll_timeout)
         means = Means(
             database,
@@ -102,18 +100,23 @@ class DatasourceNode:
         self._roster = Roster(means, load_drivers() if drivers is None else drivers, keys, self._scheduler)
         self._snapshots = AskedSnapshots(self._roster.get, publisher)
         self._taking = threading.Lock()  # one takes an epoch at a time
-        self._syncing = threading.Lock()  # one reads the configuration at a time
-        self._snapshot = Snapshot()
         self._lock = threading.RLock()  # for what follows; never held while the database is asked
         self._lease: Lease | None = None  # while active
         self._lost = False  # whether the last epoch ended against our will
         self._executor: Executor | None = None  # while active
         self._services = services(self.settings.services)
         self._serving: Registration | None = None
-        self._listening: list[Registration] = []
         self._threads: list[threading.Thread] = []
         self._stopped = threading.Event()
-        self._look = threading.Event()  # somebody says that the configuration has changed
+        self._follower = Follower(
+            database,
+            self._roster,
+            self._clock,
+            self._stopped,
+            lambda: self.epoch,
+            node=self.settings.node,
+            period=self.settings.sync_period,
+        )
 
     @property
     def active(self) -> bool:
@@ -129,7 +132,12 @@ class DatasourceNode:
     @property
     def revision(self) -> int:
         """The revision of the configuration that the sources are made of."""
-        return self._snapshot.revision
+        return self._follower.revision
+
+    @property
+    def database_error(self) -> str | None:
+        """Why the database could not be used when that was last tried."""
+        return self._follower.database_error
 
     @property
     def sources(self) -> int:
@@ -150,12 +158,8 @@ class DatasourceNode:
 
     def start(self) -> None:
         """Become a standby: read the configuration and follow it. Raises CongressError if the database is away."""
-        self._sync()
-        self._listening = [
-            self._control.listen("revision", lambda _payload: self._look.set()),
-            self._control.listen("pushed", self._on_pushed),
-        ]
-        for name, run in (("follow", self._follow), ("beat", self._beat), ("lease", self._keep_lease)):
+        self._threads.append(self._follower.start(self._control))
+        for name, run in (("beat", self._beat), ("lease", self._keep_lease)):
             thread = threading.Thread(target=run, name=f"dsd-{name}", daemon=True)
             thread.start()
             self._threads.append(thread)
@@ -176,7 +180,7 @@ class DatasourceNode:
                 self._executor = self._make_executor(self._lease)
                 self._executor.start()
                 self._serving = self._control.serve("dsd", self._methods())
-                self._look.set()  # what was committed while nobody told us
+                self._follower.look()  # what was committed while nobody told us
                 log.info("node=%s epoch=%d active sources=%d", self.settings.node, epoch, len(self._roster.names()))
                 return epoch
 
@@ -207,9 +211,7 @@ class DatasourceNode:
         """Stop everything, within about ``timeout`` seconds. Publisher and control are the caller's to close."""
         self._stopped.set()  # first, so that an activation under way does not outlive the next line
         self.deactivate()
-        self._look.set()
-        for registration in self._listening:
-            registration.stop()
+        self._follower.close()
         self._snapshots.stop()
         self._roster.close()
         end = self._clock.monotonic() + timeout
@@ -264,79 +266,18 @@ class DatasourceNode:
         """Those of ``names`` that are not known here; a notice of them may come late, so the database is looked at."""
         unknown = [name for name in names if self._roster.get(name) is None]
         if unknown:
-            self._look.set()
+            self._follower.look()
         return unknown
 
     def _find(self, name: str) -> Source:
         """A source by name; one that is new is looked for in the database, since a notice may come late."""
         source = self._roster.get(name)
         if source is None:
-            self._sync()
+            self._follower.sync()
             source = self._roster.get(name)
         if source is None:
             raise CongressError("not_found", f'There is no enabled source "{name}".{hint(name, self._roster.names())}')
         return source
-
-    def _on_pushed(self, payload: Any) -> None:
-        source = self._roster.get(str(payload.get("source"))) if isinstance(payload, dict) else None
-        if source is not None:
-            self._roster.wake(source)
-        else:
-            self._look.set()
-
-    # --- the configuration
-
-    def _follow(self) -> None:
-        """The thread that follows the configuration."""
-        forget_at = self._clock.monotonic()
-        while not self._stopped.is_set():
-            self._look.wait(self.settings.sync_period)
-            self._look.clear()
-            try:
-                self._sync()
-                self._look_for_pushes()
-                if self._clock.monotonic() >= forget_at:
-                    self._forget_keys()
-                    forget_at = self._clock.monotonic() + FORGET_PERIOD
-            except CongressError as error:
-                self.database_error = error.detail
-                self._roster.pushes_unreadable(str(error))
-                log.warning("node=%s cannot follow the database: %s", self.settings.node, error)
-            except Exception:  # a thread that must not end: the next look may succeed
-                log.exception("node=%s failed to follow the database", self.settings.node)
-
-    def _sync(self) -> None:
-        """Make the sources what the database says."""
-        with self._syncing:
-            old = self._snapshot
-            changes = self._database.read(lambda session: policies.changes_since(session, old.revision))
-            self.database_error = None
-            if changes is None or old.revision == 0:
-                self._snapshot = self._database.read(policies.load, causal=True)
-            elif changes:
-                self._snapshot = apply(old, changes)
-            else:
-                return
-            self._roster.follow(self._snapshot.sources)
-
-    def _look_for_pushes(self) -> None:
-        """Find the pushes of which no notice came: one look for all sources."""
-        if self.active and self._roster.pushed():
-            self._roster.pushed_up_to(self._database.read(pushes.last_numbers))
-
-    def _forget_keys(self) -> None:
-        epoch = self.epoch
-        if epoch is None:
-            return
-        now = self._clock.now()
-
-        def forget(session: Any) -> int:
-            epochs.guard(session, ROLE, epoch)
-            return pushes.forget_keys(session, now)
-
-        self._database.run(forget)
-
-    # --- the epoch
 
     def _may_publish(self) -> bool:
         lease = self._lease
@@ -383,7 +324,7 @@ class DatasourceNode:
                 self.refused += 1
                 self._lose(lease, str(error))
             except CongressError as error:
-                self.database_error = error.detail
+                self._follower.database_error = error.detail
                 log.warning("node=%s epoch=%d cannot renew its lease: %s", self.settings.node, lease.epoch, error)
             except Exception:  # a thread that must not end: there may be time for another try
                 log.exception("node=%s epoch=%d failed to renew its lease", self.settings.node, lease.epoch)
