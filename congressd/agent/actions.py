@@ -35,6 +35,10 @@ class Role(NamedTuple):
     activate: bool = False  # whether a start makes a daemon active that stands by
 
 
+def _failed(sentence: str) -> Verdict:
+    return Verdict(ExitCode.GENERIC, sentence)
+
+
 def read(call: Call, role: Role) -> Settings:
     """The call's settings."""
     return settings.read(call, role.name, role.unit)
@@ -46,10 +50,13 @@ def validate(call: Call, role: Role) -> ExitCode:
     return ExitCode.SUCCESS
 
 
-def monitor(call: Call, role: Role) -> ExitCode:
-    """Ask the daemon for the work it has done; look at processes only where it does not answer."""
+def monitor(call: Call, role: Role, hung: Callable[[str], Verdict] = _failed) -> ExitCode:
+    """Ask the daemon for the work it has done; look at processes only where it does not answer.
+
+    ``hung`` makes a verdict of the sentence about one that lives and does not answer.
+    """
     given = read(call, role)
-    verdict = _verdict(call, role, given)
+    verdict = _verdict(call, role, given, hung)
     if verdict.code in HEALTHY and call.depth >= 10 and given.health_url:
         verdict = _asked_over_http(call, role, given, verdict)
     if verdict.sentence and not (call.probe and verdict.code is ExitCode.NOT_RUNNING):
@@ -159,11 +166,11 @@ def _still_there(held: Held) -> None:
         raise OcfError(ExitCode.GENERIC, f"the daemon ended while it started: {held.detail}")
 
 
-def _verdict(call: Call, role: Role, given: Settings) -> Verdict:
+def _verdict(call: Call, role: Role, given: Settings, hung: Callable[[str], Verdict] = _failed) -> Verdict:
     try:
         status = control.ask(given.socket, "status", min(given.control_timeout, call.left(0.7)))
     except control.Hung as error:
-        return Verdict(ExitCode.GENERIC, f"hung: {error}")
+        return hung(f"hung: {error}")
     except control.Refused as error:
         return Verdict(ExitCode.GENERIC, f"the daemon refuses to tell its status: {error}")
     except control.NoAnswerError as error:

@@ -8,7 +8,7 @@ from congressd import __version__
 from congressd.agent import actions, control, settings
 from congressd.agent.ocf import Action, Agent, Call, ExitCode, OcfError, Parameter, reason
 from congressd.agent.supervise import supervisor
-from congressd.agent.verdict import promotable_datasource_node, single_datasource_node
+from congressd.agent.verdict import Verdict, promotable_datasource_node, single_datasource_node
 
 LAYOUT = Parameter(
     "layout",
@@ -54,7 +54,7 @@ def _start(call: Call) -> ExitCode:
     role = _role(call)
     code = actions.start(call, role)
     if role is PROMOTABLE:
-        _score(STANDBY_SCORE)
+        _score(call, STANDBY_SCORE)
     return code
 
 
@@ -64,21 +64,37 @@ def _stop(call: Call) -> ExitCode:
     for role in (LAYOUTS[layout],) if layout in LAYOUTS else LAYOUTS.values():
         actions.stop(call, role)
     if layout != "group":
-        _score(None)
+        _score(call, None)
     return ExitCode.SUCCESS
 
 
 def _monitor(call: Call) -> ExitCode:
     role = _role(call)
-    if role is PROMOTABLE and call.meta("role") in ("Promoted", "Master") and _dies(actions.read(call, role)):
-        reason("the daemon has just ended, and its unit gives its role up")
-        return ExitCode.DEGRADED_PROMOTED
+    if role is PROMOTABLE and call.meta("role") in ("Promoted", "Master"):
+        return _monitor_promoted(call)
     code = actions.monitor(call, role)
     if call.probe and role is PROMOTABLE and code in actions.FINE:
         # After a restart of the cluster on a running daemon the score is lost.
         promoted = code in (ExitCode.RUNNING_PROMOTED, ExitCode.DEGRADED_PROMOTED)
-        _score(ACTIVE_SCORE if promoted else STANDBY_SCORE)
+        _score(call, ACTIVE_SCORE if promoted else STANDBY_SCORE)
     return code
+
+
+def _monitor_promoted(call: Call) -> ExitCode:
+    """One that has died or hangs loses its role first, to one that stands by, and is recovered after that.
+
+    A failure would have it demoted, stopped and started again here before another is promoted.
+    """
+    if _dies(actions.read(call, PROMOTABLE)):
+        reason("the daemon has just ended, and its unit gives its role up")
+        return ExitCode.DEGRADED_PROMOTED
+
+    def give_up(sentence: str) -> Verdict:
+        if _score(call, None):
+            return Verdict(ExitCode.DEGRADED_PROMOTED, f"{sentence}; it gives its role up")
+        return Verdict(ExitCode.GENERIC, sentence)
+
+    return actions.monitor(call, PROMOTABLE, give_up)
 
 
 def _dies(given: settings.Settings) -> bool:
@@ -94,7 +110,7 @@ def _dies(given: settings.Settings) -> bool:
 
 def _promote(call: Call) -> ExitCode:
     _switch(call, "activate", "active")
-    _score(ACTIVE_SCORE)
+    _score(call, ACTIVE_SCORE)
     return ExitCode.SUCCESS
 
 
@@ -106,12 +122,12 @@ def _demote(call: Call) -> ExitCode:
         control.ask(given.socket, "status", min(HUNG_AFTER, call.left(0.4)))
     except control.Hung:
         supervisor(given).kill(call.left(0.8))
-        _score(None)
+        _score(call, None)
         return ExitCode.SUCCESS
     except (control.NoAnswerError, control.Refused):
         pass  # told below
     _switch(call, "standby", "standby")
-    _score(STANDBY_SCORE)
+    _score(call, STANDBY_SCORE)
     return ExitCode.SUCCESS
 
 
@@ -156,19 +172,20 @@ def _notify(call: Call) -> ExitCode:
     return actions.notify(call, _role(call))
 
 
-def _score(score: int | None) -> None:
-    """Set or remove this node's promotion score. Outside a cluster there is nobody to tell, and that is no error."""
-    import os
+def _score(call: Call, score: int | None) -> bool:
+    """Set or remove this node's promotion score; whether it was done. Outside a cluster there is nobody to tell."""
     import subprocess
 
-    if not os.path.exists("/run/crm") and not os.path.exists("/var/run/crm"):
-        return
+    if not call.clustered:
+        return False
     words = ["crm_attribute", "--promotion", "--lifetime=reboot"]
     words += ["--delete"] if score is None else [f"--update={score}"]
     try:
-        subprocess.run(words, stdin=subprocess.DEVNULL, capture_output=True, timeout=5, check=False)
+        return not subprocess.run(
+            words, stdin=subprocess.DEVNULL, capture_output=True, timeout=5, check=False
+        ).returncode
     except (OSError, subprocess.TimeoutExpired):
-        return
+        return False
 
 
 AGENT = Agent(

@@ -89,6 +89,11 @@ class Call:
             return self._parameters[name].default
         raise OcfError(ExitCode.ARGS, f"parameter {name} is {self.text(name)!r}; {wanted}")
 
+    @property
+    def clustered(self) -> bool:
+        """Whether Pacemaker calls, which tells every agent the feature set that it speaks."""
+        return bool(self._environ.get("OCF_RESKEY_crm_feature_set"))
+
     def meta(self, name: str, default: str = "") -> str:
         """A meta attribute that Pacemaker adds, such as ``interval`` or ``notify_type``."""
         return self._environ.get(f"OCF_RESKEY_CRM_meta_{name}", default)

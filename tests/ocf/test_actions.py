@@ -7,6 +7,7 @@ import signal
 import socket
 import subprocess
 import threading
+from pathlib import Path
 
 import pytest
 
@@ -268,6 +269,28 @@ def test_a_daemon_that_cannot_be_asked_is_demoted_by_its_end(make: MakeRig, faul
         wait_for(lambda: not lives(pid), "the death of the daemon")
     assert dsd.call("demote") == (OK, "")
     assert not lives(pid)
+    assert dsd.call("stop").code == OK
+
+
+@pytest.mark.parametrize("clustered", [True, False], ids=["in a cluster", "alone"])
+def test_an_active_daemon_that_hangs_gives_its_role_up_before_it_is_recovered(
+    make: MakeRig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, clustered: bool
+) -> None:
+    told = tmp_path / "told"
+    program = tmp_path / "programs" / "crm_attribute"
+    program.parent.mkdir()
+    program.write_text(f'#!/bin/sh\necho "$@" >>{told}\n', encoding="ascii")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{program.parent}:{os.environ['PATH']}")
+    dsd = make("dsd", layout="promotable", CRM_meta_role="Promoted", crm_feature_set="3.16.1" if clustered else "")
+    dsd.call("start")
+    dsd.call("promote")
+    os.kill(dsd.pid(), signal.SIGSTOP)
+    code, reason = dsd.call("monitor")
+    assert reason.startswith("hung: ")
+    assert code == (DEGRADED_PROMOTED if clustered else GENERIC)
+    scores = [line.split()[-1] for line in told.read_text(encoding="ascii").splitlines()] if told.exists() else []
+    assert scores == (["--update=100", "--update=1000", "--delete"] if clustered else [])
     assert dsd.call("stop").code == OK
 
 
