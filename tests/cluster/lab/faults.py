@@ -137,7 +137,12 @@ def _is_whole() -> bool:
 
 
 def _partition(load: Load) -> Outcome:
-    return Outcome(*cut_dsd_node(load, _dsd()))
+    """The DSD's node is alone; not the one with the API's address, which is another fault."""
+    node = _dsd()
+    if node == _vip():
+        node = next(other for other in NODES if other != node)
+        on(node, f"pcs resource move dsd-clone {node} --promoted")
+    return Outcome(*cut_dsd_node(load, node))
 
 
 def _upgrade(load: Load) -> Outcome:

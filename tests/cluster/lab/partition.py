@@ -110,7 +110,9 @@ def _executed(node: str, cut: float) -> list[str]:
     """What the logs of the DSDs say of actions: none on the cut node once it was alone, and some elsewhere."""
     moments: dict[str, list[float]] = {}
     for other in NODES:
-        command = f"journalctl -o short-unix -u congress-dsd-standby --since @{int(cut)} | grep {_MARK} || true"
+        # The line that the action writes, not the note of its success, which waits for the database.
+        wrote = f"grep 'activation=[0-9a-f-]* {_MARK}' || true"
+        command = f"journalctl -o short-unix -u congress-dsd-standby --since @{int(cut)} | {wrote}"
         moments[other] = [float(line.split()[0]) for line in on(other, command).splitlines()]
     # What had been committed when the cable came out may still be written down.
     late = [moment for moment in moments[node] if cut + 1 < moment < cut + SECONDS]
