@@ -16,6 +16,7 @@ _READY = True
 
 class Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    wbufsize = -1  # head and body leave together, as those of a policy engine: of a half answer no other can be asked
 
     def do_GET(self) -> None:
         if self.path == "/refused" or (self.path == "/readyz" and not _READY):

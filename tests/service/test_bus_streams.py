@@ -225,13 +225,13 @@ def test_a_queue_that_overflows_is_emptied_and_told_of(bus: Bus, exchange: str) 
 
 
 def test_a_slow_handler_does_not_cost_the_connection(rabbitmq: RabbitServer, bus: Bus, exchange: str) -> None:
-    options = RabbitOptions((rabbitmq.url,), exchange, heartbeat=1, prefetch=2)
+    options = RabbitOptions((rabbitmq.url,), exchange, heartbeat=3, prefetch=2)
     subscriber, recorder = RabbitSubscriber(options), Recorder()
     work = threading.Event()  # never set: what is waited for is the time itself
 
     def handler(event: StreamEvent) -> None:
         if event == BatchArrived(one(1)):
-            work.wait(4)  # the broker gives up a peer that is silent for two heartbeats
+            work.wait(8)  # the broker gives up a peer that is silent for two heartbeats
         recorder(event)
 
     subscriber.bind(["nova"])

@@ -213,6 +213,7 @@ def test_of_two_active_datasource_nodes_the_older_is_refused(
     config = {"rows": 5, "churn": 1, "poll_time": 0.1}
     nodes[0].post("/v1/data-sources", {"name": "busy", "driver": "fake", "config": config})
     nodes[0].post("/v1/policies", {"name": "busy_policy", "rules": [{"rule": "seen(x, y) :- busy:fake_table(x, y)"}]})
+    on_all(nodes, lambda node: node.call("GET", "/v1/policies/busy_policy").status == 200, "the policy")
     on_all(nodes, lambda node: len(node.rows("busy_policy", "seen")) == 5, "the first rows")
     before = {node.instance: dropped(node) for node in nodes}
     new_epoch = new.ask("activate")["epoch"]
