@@ -34,6 +34,8 @@ reload)
     [ ! -e "$NODE/refuses" ] || { cat "$NODE/refuses"; exit 1; }
     kill -HUP "$pid" ;;
 stop | kill)
+    # Of a node that is shut down: the job waits for that of Pacemaker, and whoever asked is given up.
+    case "$*" in stop*ignore-dependencies*|kill*) ;; *) [ ! -e "$NODE/shuts-down" ] || exit 124 ;; esac
     [ -z "$pid" ] || kill -9 "$pid"
     rm -f "$NODE"/run/*
     printf 'LoadState=loaded\nActiveState=inactive\n' >"$state" ;;
@@ -139,3 +141,11 @@ def test_a_node_without_systemd_is_left_for_another_and_not_powered_off(
     assert node.call("start").code == INSTALLED
     assert node.call("stop") == (OK, "")
     assert node.call("monitor", probe=True) == (NOT_RUNNING, "")
+
+
+def test_a_stop_does_not_wait_for_the_shutdown_that_waits_for_it(node: Rig) -> None:
+    node.call("start")
+    _write(node, "shuts-down")
+    _write(node, "calls")
+    assert node.call("stop") == (OK, "")
+    assert "kill" not in (node.directory / "calls").read_text(encoding="utf-8")
