@@ -162,6 +162,7 @@ def _pack_heartbeats(heartbeats: Sequence[Heartbeat]) -> bytes:
                 beat.sequence,
                 {table: [digest.count, digest.hash] for table, digest in beat.digests.items()},
                 beat.fetched_at,
+                beat.overdue,
             ]
             for beat in heartbeats
         ]
@@ -176,8 +177,9 @@ def _unpack_heartbeats(packed: bytes) -> Heartbeats:
             _number(sequence),
             {_text(table): Digest(_number(count), _number(total)) for table, (count, total) in digests.items()},
             float(fetched_at),
+            float(added[0]) if added else 0.0,
         )
-        for source, epoch, sequence, digests, fetched_at, *_ in unpack(packed)
+        for source, epoch, sequence, digests, fetched_at, *added in unpack(packed)
     )
 
 

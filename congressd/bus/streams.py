@@ -36,8 +36,9 @@ class Heartbeat:
     """Where the publisher of a source is: its last batch was ``(epoch, sequence)``.
 
     ``digests`` tells what every table of the source holds after that batch; empty means not told. ``fetched_at`` is
-    when that was last known to be what the source holds, seconds since 1970; 0 means not told. A heartbeat is sent
-    only for a source that has published at least one batch in this epoch.
+    when that was last known to be what the source holds, seconds since 1970; 0 means not told. ``overdue``: for how
+    many seconds the publisher should have looked whether there is something new, and could not: for so long it cannot
+    say that there is not. A heartbeat is sent only for a source that has published at least one batch in this epoch.
     """
 
     source: str
@@ -45,6 +46,7 @@ class Heartbeat:
     sequence: int
     digests: Mapping[str, Digest] = field(default_factory=dict)
     fetched_at: float = 0.0
+    overdue: float = 0.0
 
 
 class ResyncReason(StrEnum):

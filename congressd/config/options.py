@@ -155,7 +155,10 @@ class Dsd:
         2.0, "Seconds before the end of a lease that could not be renewed at which publishing stops.", minimum=0
     )
     sync_period: float = option(
-        5.0, "Seconds between looks at the database for changes of sources whose notice was lost.", minimum=0.1
+        1.0,
+        "Seconds between looks at the database for pushes, and for changes of sources, whose notice was lost. Rows "
+        "that were pushed count as out of date four seconds after a look that was due and could not be had.",
+        minimum=0.1,
     )
     poll_timeout: float = option(60.0, "Seconds after which a poll of a source is given up.", minimum=0.1)
     poll_threads: int = option(16, "Sources that are polled at the same time.", minimum=1, maximum=1000)

@@ -52,6 +52,7 @@ class Follower:
         self._epoch = epoch
         self._node = node
         self._period = period
+        self._looked_at = clock.monotonic()  # when the last look that succeeded began
         self._snapshot = Snapshot()
         self._syncing = threading.Lock()  # one reads the configuration at a time
         self._look = threading.Event()  # somebody says that the configuration has changed
@@ -61,6 +62,10 @@ class Follower:
     def revision(self) -> int:
         """The revision of the configuration that the sources are made of."""
         return self._snapshot.revision
+
+    def overdue(self) -> float:
+        """For how many seconds a look at the database has been due that did not succeed. Never waits."""
+        return max(0.0, self._clock.monotonic() - self._looked_at - self._period)
 
     def start(self, control: Control) -> threading.Thread:
         """Read the configuration, then follow it on the thread returned. Raises CongressError without a database."""
@@ -109,9 +114,11 @@ class Follower:
         while not self._stopped.is_set():
             self._look.wait(self._period)
             self._look.clear()
+            began = self._clock.monotonic()
             try:
                 self.sync()
                 self._look_for_pushes()
+                self._looked_at = began
                 if self._clock.monotonic() >= forget_at:
                     self._forget_keys()
                     forget_at = self._clock.monotonic() + FORGET_PERIOD

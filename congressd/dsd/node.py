@@ -52,7 +52,7 @@ class NodeSettings:
 
     node: str = "dsd"
     lease: LeaseTimes = field(default_factory=LeaseTimes)
-    sync_period: float = 5.0
+    sync_period: float = 1.0
     heartbeat_period: float = 1.0
     poll_timeout: float = 60.0
     threads: int = 16
@@ -307,7 +307,7 @@ class DatasourceNode:
                 self._lose(lease, "the lease could not be renewed in time")
                 continue
             with suppress(CongressError):  # the next one is due in a second
-                self._publisher.heartbeat(self._roster.heartbeats())
+                self._publisher.heartbeat(self._roster.heartbeats(self._follower.overdue()))
 
     def _keep_lease(self) -> None:
         """The thread that renews the lease."""

@@ -91,9 +91,9 @@ class PushedSource(Source):
     def counts(self) -> Mapping[str, int]:
         return dict(self._counts)
 
-    def _right_at(self) -> float | None:
+    def _right_at(self, overdue: float) -> float | None:
         """Rows that were pushed are right until others are, as long as somebody looks."""
-        return self._means.clock.now() if self.facts.error is None else self.facts.last_success
+        return self._means.clock.now() - overdue if self.facts.error is None else self.facts.last_success
 
     def _read(self, number: int | None) -> Sequence[pushes.Push] | pushes.PushState | str:
         """The pushes after ``number``; or everything, if there is no such number; or why neither could be read."""

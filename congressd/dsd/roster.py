@@ -54,9 +54,13 @@ class Roster:
         """The source of that name, if there is one."""
         return self._sources.get(name)
 
-    def heartbeats(self) -> list[Heartbeat]:
-        """Where the streams are."""
-        return [beat for source in list(self._sources.values()) if (beat := source.heartbeat()) is not None]
+    def heartbeats(self, overdue: float) -> list[Heartbeat]:
+        """Where the streams are. ``overdue``: for how long nobody could look for pushes that was to, in seconds."""
+        beats = (
+            source.heartbeat(overdue if isinstance(source, PushedSource) else 0.0)
+            for source in list(self._sources.values())
+        )
+        return [beat for beat in beats if beat is not None]
 
     def down(self, names: Iterable[str]) -> list[str]:
         """Those of ``names`` that could not be read at all when that was last tried. Never waits."""

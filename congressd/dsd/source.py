@@ -109,8 +109,9 @@ class Source(ABC):
     def _held(self) -> Mapping[str, Sequence[Row]]:
         """The rows of every table, for snapshots."""
 
-    def _right_at(self) -> float | None:
+    def _right_at(self, overdue: float) -> float | None:
         """When what is held was last known to be right, seconds since 1970; None: when it was read last."""
+        del overdue
         return None
 
     @abstractmethod
@@ -131,12 +132,15 @@ class Source(ABC):
         finally:
             self._lock.release()
 
-    def heartbeat(self) -> Heartbeat | None:
-        """Where the stream is; None if nothing was published, or the source is busy publishing just now."""
+    def heartbeat(self, overdue: float = 0.0) -> Heartbeat | None:
+        """Where the stream is; None if nothing was published, or the source is busy publishing just now.
+
+        ``overdue``: for how long a look for news has been due that could not be had, in seconds.
+        """
         if not self._lock.acquire(blocking=False):
             return None
         try:
-            return self.state.heartbeat(self._right_at()) if self._active else None
+            return self.state.heartbeat(self._right_at(overdue), overdue) if self._active else None
         finally:
             self._lock.release()
 

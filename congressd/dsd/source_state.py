@@ -66,15 +66,16 @@ class SourceState:
         tables = {name: TableChange(added=rows) for name, rows in self._rows().items()}
         return self._batch(BatchKind.SNAPSHOT, tables)
 
-    def heartbeat(self, fetched_at: float | None = None) -> Heartbeat | None:
+    def heartbeat(self, fetched_at: float | None = None, overdue: float = 0.0) -> Heartbeat | None:
         """Where the stream is, with digests; None before its first batch.
 
-        ``fetched_at``: when its rows were last known to be right, if not when they were read last.
+        ``fetched_at``: when its rows were last known to be right, if not when they were read last. ``overdue``: see
+        `Heartbeat`.
         """
         if not self.delivered:
             return None
         at = self.fetched_at if fetched_at is None else fetched_at
-        return Heartbeat(self.source, self.epoch, self.sequence, self._digest.tables(), at)
+        return Heartbeat(self.source, self.epoch, self.sequence, self._digest.tables(), at, overdue)
 
     def _batch(self, kind: BatchKind, tables: Mapping[str, TableChange]) -> Batch:
         return Batch(self.source, self.epoch, self.sequence, kind, self.schema, tables, self.push, self.fetched_at)

@@ -181,7 +181,7 @@ class Streams:
                 self._heard[batch.source] = now
                 self._published[batch.source] = (batch.epoch, batch.sequence)
             case Heartbeat(source) if not dropped:
-                self._heard[source] = now
+                self._heard[source] = max(self._heard.get(source, -math.inf), now - event.overdue)
                 self._published[source] = (event.epoch, event.sequence)
                 if self._receivers.agrees(event):
                     with self._confirmed:

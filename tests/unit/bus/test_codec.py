@@ -62,7 +62,7 @@ def test_repeated_values_are_one_object_after_decoding() -> None:
 def test_heartbeats_come_back_as_they_were() -> None:
     beats = (
         Heartbeat("nova", 7, 3, {"servers": Digest(2, 2**128 - 1), "ports": Digest(0, 0)}),
-        Heartbeat("neutron", 7, 0, {}, 1234567890.125),
+        Heartbeat("neutron", 7, 0, {}, 1234567890.125, 2.5),
     )
     assert decode(list(encode_heartbeats(beats))) == beats
 
@@ -73,6 +73,11 @@ def test_what_a_later_release_adds_is_passed_over() -> None:
     (with_beat,) = encode_heartbeats((beat,))
     assert Assembler().add(_part(b"b", [*_content(with_batch), {"added": 1}])) == batch
     assert Assembler().add(_part(b"h", [[*_content(with_beat)[0], {"added": 1}]])) == (beat,)
+
+
+def test_what_an_earlier_release_did_not_tell_yet_is_not_wanted() -> None:
+    (part,) = encode_heartbeats((Heartbeat("nova", 7, 3, {}, 1.5, 2.5),))
+    assert Assembler().add(_part(b"h", [_content(part)[0][:5]])) == (Heartbeat("nova", 7, 3, {}, 1.5),)
 
 
 def _content(part: bytes) -> list[Any]:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import text
 
 from congressd.datasources.fake import FakeDriver
 from congressd.dsd.lease import LeaseTimes
@@ -211,6 +212,26 @@ def test_a_heartbeat_tells_of_a_poll_that_found_nothing_new(house: House) -> Non
     listener.wait(lambda: newest("cloud") > before[0])
     listener.wait(lambda: newest("inventory") > before[1])  # what was pushed is right until something else is
     assert [batch.sequence for batch in listener.batches] == [1, 1]
+
+
+def test_heartbeats_tell_that_nobody_can_look_for_pushes(house: House) -> None:
+    house.add("cloud", "fake", {"rows": 1, "churn": 0, "poll_time": 0})
+    house.add("inventory", "push", SERVERS)
+    listener = house.listen("cloud", "inventory")
+    house.node()
+
+    def overdue(source: str) -> float | None:
+        return next((beat.overdue for beat in reversed(listener.beats) if beat.source == source), None)
+
+    def rename(old: str, new: str) -> None:
+        house.database.run(lambda session: session.execute(text(f"ALTER TABLE {old} RENAME TO {new}")))
+
+    listener.wait(lambda: overdue("inventory") == 0)
+    rename("push_streams", "out_of_sight")
+    listener.wait(lambda: (overdue("inventory") or 0) > 0)
+    assert overdue("cloud") == 0  # a poll asks the cloud, not the database
+    rename("out_of_sight", "push_streams")
+    listener.wait(lambda: overdue("inventory") == 0)
 
 
 def test_the_node_says_which_of_many_sources_are_down(house: House) -> None:

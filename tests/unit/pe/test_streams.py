@@ -11,7 +11,7 @@ from congressd.bus.receiver import Patience
 from congressd.bus.streams import Heartbeat
 from congressd.model.clock import SystemClock
 from congressd.model.tables import Batch
-from congressd.pe.streams import MOST_ASKED, Streams
+from congressd.pe.streams import MOST_ASKED, SILENCE, Streams
 from tests.unit.bus.batches import delta, snapshot
 from tests.unit.rig import wait_until
 
@@ -107,3 +107,14 @@ def test_a_heartbeat_confirms_only_what_is_held(bus: InProcessBus, node: Node) -
     assert (node.streams.right_at("nova"), node.streams.right_at("neutron")) == (10.0, 0.0)
     node.streams.want(["nova"], anew=["nova"])
     assert node.streams.right_at("nova") == 0.0
+
+
+def test_a_heartbeat_of_who_cannot_look_for_news_counts_as_silence(bus: InProcessBus, node: Node) -> None:
+    desk = Desk(bus)
+    desk.lost = {"neutron"}
+    node.streams.want(["neutron"])
+    desk.publisher.heartbeat([Heartbeat("neutron", 5, 2, overdue=SILENCE + 1)])
+    wait_until(lambda: "neutron" in node.streams.lags())
+    assert node.streams.silent(["neutron"]) == ["neutron"]
+    desk.publisher.heartbeat([Heartbeat("neutron", 5, 2)])
+    wait_until(lambda: not node.streams.silent(["neutron"]))
