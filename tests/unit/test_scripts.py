@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import subprocess
@@ -30,3 +31,21 @@ def test_a_script_is_clean_and_may_be_run(script: Path) -> None:
     command = ["shellcheck", "--severity=warning", "--external-sources", "--source-path=SCRIPTDIR", str(script)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="the lab is root's")
+@pytest.mark.parametrize("name", ["cluster", "nodes", "vagrant", "vagrant-power"])
+def test_a_script_that_is_asked_for_nothing_says_how_it_is_used(name: str) -> None:
+    """By a relative path, as it is typed: the scripts change their directory."""
+    done = subprocess.run([f"tools/cluster/{name}"], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "Usage: " in done.stderr
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="the lab is root's")
+@pytest.mark.parametrize("action", ["start", "kill", "lose", "ssh"])
+def test_a_node_of_the_lab_that_does_not_exist_is_named(action: str) -> None:
+    done = subprocess.run(
+        ["tools/cluster/nodes", action, "ctl9"], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stderr) == (2, "nodes: there is no node 'ctl9'; there are: ctl1 ctl2 ctl3\n")
