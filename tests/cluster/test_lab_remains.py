@@ -1,0 +1,67 @@
+"""What a lab leaves whose processes were all killed, as the end of a CI job does, is removed by the next `destroy`."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.cluster.lab.lab import ROOT
+
+NAMESPACE = f"congressd-remains-{os.getpid()}"
+
+pytestmark = [
+    pytest.mark.skipif(os.geteuid() != 0, reason="the lab is root's"),
+    pytest.mark.skipif(not shutil.which("ip"), reason="iproute2 (Debian package) is not installed"),
+]
+
+
+@pytest.fixture
+def lab() -> Iterator[Path]:
+    """A lab's directory with a network, a connection and a power switch of which nobody is alive any more."""
+    with tempfile.TemporaryDirectory(prefix="lab-") as name:  # short, as the names of sockets must be
+        directory = Path(name)
+        (directory / "ssh").mkdir()
+        (directory / "nodes").mkdir()
+        with socket.socket(socket.AF_UNIX) as connection:
+            connection.bind(os.fspath(directory / "ssh" / "dead"))
+        subprocess.run(["ip", "netns", "add", NAMESPACE], check=True)
+        try:
+            yield directory
+        finally:
+            directory.mkdir(exist_ok=True)
+            if Path("/run/netns", NAMESPACE).exists():
+                subprocess.run(["ip", "netns", "delete", NAMESPACE], check=True)
+
+
+def destroy(lab: Path) -> None:
+    """`tools/cluster/cluster destroy` of that lab."""
+    environment = os.environ | {"LAB_DIR": os.fspath(lab), "LAB_NAMESPACE": NAMESPACE}
+    command = [ROOT / "tools" / "cluster" / "cluster", "destroy"]
+    done = subprocess.run(
+        command, env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_destroy_removes_what_a_killed_lab_left(lab: Path) -> None:
+    destroy(lab)
+    assert not lab.exists()
+    assert not Path("/run/netns", NAMESPACE).exists()
+
+
+def test_destroy_spares_a_process_that_got_the_number_of_the_power_switch(lab: Path) -> None:
+    stranger = subprocess.Popen(["sleep", "60"])
+    try:
+        (lab / "fence-host.pid").write_text(f"{stranger.pid}\n", encoding="ascii")
+        destroy(lab)
+        assert stranger.poll() is None
+    finally:
+        stranger.kill()
+        stranger.wait()
