@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.cluster.lab.lab import ROOT
+from tests.service.process import wait_for
 
 NAMESPACE = f"congressd-remains-{os.getpid()}"
 
@@ -40,6 +41,28 @@ def lab() -> Iterator[Path]:
                 subprocess.run(["ip", "netns", "delete", NAMESPACE], check=True)
 
 
+@pytest.fixture
+def forgotten(lab: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """A node that lives on without the process of LXC that watched it: a process with that root is all it is here."""
+    upper, work, root = (lab / "nodes" / "ctl1" / name for name in ("upper", "work", "rootfs"))
+    for each in (upper, work, root):
+        each.mkdir(parents=True)
+    script = f"mount -t overlay overlay -o lowerdir=/,upperdir={upper},workdir={work} {root} && exec chroot {root} sleep 60"
+    node = subprocess.Popen(["unshare", "--mount", "--pid", "--fork", "sh", "-c", script])
+    try:
+        wait_for(lambda: "sleep" in str(children(node.pid)), "the node is up")
+        yield node
+    finally:
+        node.kill()
+        node.wait()
+
+
+def children(pid: int) -> list[str]:
+    """The commands of a process' children."""
+    found = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    return [Path(f"/proc/{each}/comm").read_text() for each in found]
+
+
 def destroy(lab: Path) -> None:
     """`tools/cluster/cluster destroy` of that lab."""
     environment = os.environ | {"LAB_DIR": os.fspath(lab), "LAB_NAMESPACE": NAMESPACE}
@@ -54,6 +77,12 @@ def test_destroy_removes_what_a_killed_lab_left(lab: Path) -> None:
     destroy(lab)
     assert not lab.exists()
     assert not Path("/run/netns", NAMESPACE).exists()
+
+
+def test_destroy_ends_a_node_that_lxc_does_not_know_any_more(lab: Path, forgotten: subprocess.Popen[bytes]) -> None:
+    destroy(lab)
+    assert forgotten.wait(10) != 0
+    assert not lab.exists()
 
 
 def test_destroy_spares_a_process_that_got_the_number_of_the_power_switch(lab: Path) -> None:
