@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection
 from typing import Final
 
@@ -11,18 +12,21 @@ GRACE: Final = 10.0
 
 
 class Awaited:
-    """Follows how many sources are awaited; times are monotonic seconds."""
+    """Follows how many sources are awaited; times are monotonic seconds.
 
-    def __init__(self, now: float) -> None:
-        self._moved_at = now  # when the last of the awaited sources came
+    The waiting begins with the first look that finds a source to wait for, however long the policies took to load.
+    """
+
+    def __init__(self) -> None:
+        self._moved_at = math.inf  # when the waiting began, or the last of the awaited sources came
         self._left = 0
 
     def look(self, waiting: Collection[str], now: float) -> bool:
         """Take which sources wait now. True if some came since the last look."""
         moved = len(waiting) < self._left
-        self._left = len(waiting)
-        if moved:
+        if moved or (waiting and not self._left):
             self._moved_at = now
+        self._left = len(waiting)
         return moved
 
     def in_vain(self, now: float) -> bool:

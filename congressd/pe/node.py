@@ -107,7 +107,7 @@ class PolicyEngineNode:
         self._complete = False  # the system's policies exist
         self._was_ready = False
         self._draining = False
-        self._awaited = Awaited(self._clock.monotonic())
+        self._awaited = Awaited()
         self._stopped = threading.Event()
         self._ticker = threading.Thread(target=self._run, name="pe-ticker", daemon=True)
 
@@ -118,7 +118,6 @@ class PolicyEngineNode:
 
     def start(self) -> None:
         """Start; returns at once, `readiness` tells when the node has what it needs."""
-        self._awaited = Awaited(self._clock.monotonic())
         self.streams.start()
         self.follower.start()
         self.roll.start()

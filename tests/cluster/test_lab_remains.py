@@ -47,7 +47,8 @@ def forgotten(lab: Path) -> Iterator[subprocess.Popen[bytes]]:
     upper, work, root = (lab / "nodes" / "ctl1" / name for name in ("upper", "work", "rootfs"))
     for each in (upper, work, root):
         each.mkdir(parents=True)
-    script = f"mount -t overlay overlay -o lowerdir=/,upperdir={upper},workdir={work} {root} && exec chroot {root} sleep 60"
+    overlay = f"lowerdir=/,upperdir={upper},workdir={work}"
+    script = f"mount -t overlay overlay -o {overlay} {root} && exec chroot {root} sleep 60"
     node = subprocess.Popen(["unshare", "--mount", "--pid", "--fork", "sh", "-c", script])
     try:
         wait_for(lambda: "sleep" in str(children(node.pid)), "the node is up")
@@ -66,7 +67,7 @@ def children(pid: int) -> list[str]:
 def destroy(lab: Path) -> None:
     """`tools/cluster/cluster destroy` of that lab."""
     environment = os.environ | {"LAB_DIR": os.fspath(lab), "LAB_NAMESPACE": NAMESPACE}
-    command = [ROOT / "tools" / "cluster" / "cluster", "destroy"]
+    command = [os.fspath(ROOT / "tools" / "cluster" / "cluster"), "destroy"]
     done = subprocess.run(
         command, env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60, check=False
     )
