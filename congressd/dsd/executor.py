@@ -35,14 +35,14 @@ LOOK: Final = 2.0  #: seconds between looks for what people settled, if no notic
 RETRY: Final = 0.5  #: seconds after which a database that was away is tried again
 COMMIT_TIME: Final = 5.0  #: seconds that one step may take to be committed, with all retries
 GRACE: Final = 2.0  #: seconds beyond its time limit that an action has to give up by itself
-PRUNE: Final = 60.0  #: seconds between looks for activations to be forgotten
 
 
 @dataclass(frozen=True, slots=True)
 class ExecutorSettings:
     """``enabled``: the global switch; off, activations are opened and none is started. ``threads`` actions at a time.
 
-    ``keep_seconds`` and ``keep_count``: how long and how many final activations are kept.
+    ``keep_seconds`` and ``keep_count``: how long and how many final activations are kept. Every ``prune_period``
+    seconds those that are more are forgotten; not sooner after a takeover, which has more urgent things to do.
     """
 
     enabled: bool = True
@@ -51,6 +51,7 @@ class ExecutorSettings:
     patience: Patience = Patience()  # noqa: RUF009  # frozen
     keep_seconds: float = 30 * 86400.0
     keep_count: int = 100_000
+    prune_period: float = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +68,7 @@ class Surroundings:
     find_actor: FindActor
     unread: Callable[[str, Iterable[str]], tuple[str, ...] | None]
     may_act: Callable[[], bool]
-    on_stale: Callable[[CongressError], None]
+    on_stale: Callable[[epochs.StaleEpoch], None]
 
 
 @dataclass(slots=True)
@@ -106,7 +107,7 @@ class Executor:
         self._must_load = True
         self._last_now = 0.0
         self._look_at = 0.0
-        self._prune_at = 0.0
+        self._prune_at = around.clock.now() + settings.prune_period
         self._listening: Registration | None = None
         self._thread = threading.Thread(target=self._run, name="dsd-executor", daemon=True)
 
@@ -231,7 +232,7 @@ class Executor:
         if self._draining and not self._running:
             self._quiet.set()
         if now >= self._prune_at:
-            self._prune_at = now + PRUNE
+            self._prune_at = now + self._settings.prune_period
             self._prune(now)
 
     def _plan(self, outcomes: Iterable[Outcome], now: float) -> None:

@@ -321,8 +321,7 @@ class DatasourceNode:
             try:
                 self._renew(lease, until)
             except epochs.StaleEpoch as error:
-                self.refused += 1
-                self._lose(lease, str(error))
+                self._overtaken(lease, error)
             except CongressError as error:
                 self._follower.database_error = error.detail
                 log.warning("node=%s epoch=%d cannot renew its lease: %s", self.settings.node, lease.epoch, error)
@@ -340,7 +339,7 @@ class DatasourceNode:
             self._actor,
             self._unread,
             lambda: self._lease is lease and lease.holds(self._clock.monotonic()),
-            lambda error: self._lose(lease, str(error)),
+            lambda error: self._overtaken(lease, error),
         )
         return Executor(lease.epoch, around, self.settings.actions)
 
@@ -366,6 +365,11 @@ class DatasourceNode:
             )
         except CongressError as error:
             log.warning("node=%s epoch=%d cannot give its lease back: %s", self.settings.node, lease.epoch, error)
+
+    def _overtaken(self, lease: Lease, error: epochs.StaleEpoch) -> None:
+        """A write was refused: another node has taken over."""
+        self.refused += 1
+        self._lose(lease, str(error))
 
     def _lose(self, lease: Lease, reason: str) -> None:
         """Stop publishing, unless a newer epoch has begun here meanwhile."""

@@ -203,18 +203,18 @@ def test_of_two_active_datasource_nodes_the_older_is_refused(
     cluster: Cluster, nodes: list[PolicyNode], active: tuple[Daemon, Daemon], database: Database
 ) -> None:
     """Without fencing, and with a lease that lets the older one publish on (COMPAT.md, H11)."""
-    for each in active:
-        each.ask("standby")
     new = active[0]
-    old = cluster.dsd(5, "--standby", dsd={"renew_period": 12.0})
+    old = cluster.dsd(5, "--standby", dsd={"renew_period": 28.0})
     old.start()
     old.wait_until("standby")
-    epoch = old.ask("activate")["epoch"]
     config = {"rows": 5, "churn": 1, "poll_time": 0.1}
     nodes[0].post("/v1/data-sources", {"name": "busy", "driver": "fake", "config": config})
     nodes[0].post("/v1/policies", {"name": "busy_policy", "rules": [{"rule": "seen(x, y) :- busy:fake_table(x, y)"}]})
     on_all(nodes, lambda node: node.call("GET", "/v1/policies/busy_policy").status == 200, "the policy")
-    on_all(nodes, lambda node: len(node.rows("busy_policy", "seen")) == 5, "the first rows")
+    new.ask("standby")
+    # From here to the next takeover the older one must not come to renew its lease, or it would know at once.
+    epoch = old.ask("activate")["epoch"]
+    on_all(nodes, lambda node: held_epoch(node, "busy") == epoch, "the rows are those of the older one")
     before = {node.instance: dropped(node) for node in nodes}
     new_epoch = new.ask("activate")["epoch"]
     assert new_epoch > epoch
@@ -222,9 +222,9 @@ def test_of_two_active_datasource_nodes_the_older_is_refused(
     on_all(nodes, lambda node: held_epoch(node, "busy") == new_epoch, "the rows are those of the newer one")
     with pytest.raises(epochs.StaleEpoch):
         database.run(lambda session: epochs.guard(session, epochs.DSD, epoch))
-    old.wait_until("standby")  # as soon as it tries to renew its lease
+    old.wait_until("standby")  # as soon as it writes to the database, at the latest to renew its lease
     status = old.ask()
-    assert status["refused"] == 1
+    assert status["refused"] >= 1
     assert f"epoch {epoch}" in status["reason"]
     assert new.state() == "active"
     assert old.end() == 0
@@ -239,7 +239,7 @@ def dropped(node: PolicyNode) -> int:
 
 def held_epoch(node: PolicyNode, source: str) -> int:
     """The epoch of the rows that a node holds."""
-    held = node.call("GET", f"/v1/data-sources/{source}/tables/fake_table/rows").headers["Congress-Revision"]
+    held = node.call("GET", f"/v1/data-sources/{source}/tables/fake_table/rows").headers.get("Congress-Revision", "")
     return int(held.partition(f"{source}=")[2].partition(".")[0] or 0)
 
 

@@ -15,7 +15,7 @@ from congressd.datasources.catalogue import DriverCatalogue
 from congressd.datasources.driver import Driver, DriverInfo, Fetch, FetchedTable, PollRequest
 from congressd.datasources.options import Option
 from congressd.datasources.registry import load_drivers
-from congressd.dsd.node import DatasourceNode
+from congressd.dsd.node import DatasourceNode, NodeSettings
 from congressd.model.tables import Column, TableSchema
 from congressd.model.values import FALSE, TRUE
 from congressd.pe.node import PolicyEngineNode
@@ -74,9 +74,10 @@ class Rig:
         self.client = self.app.test_client()
         wait_until(lambda: self.node.readiness().ready)
 
-    def start_dsd(self) -> None:
+    def start_dsd(self, settings: NodeSettings | None = None) -> None:
         """Start an active datasource node."""
-        self.dsd = DatasourceNode(self.database, self.bus.publisher(), self.bus.control(), self.keys, drivers=DRIVERS)
+        control = self.bus.control()
+        self.dsd = DatasourceNode(self.database, self.bus.publisher(), control, self.keys, settings, DRIVERS)
         self.dsd.start()
         self.dsd.activate()
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from congressd.dsd.executor import ExecutorSettings
 from congressd.model.actions import Blast
 from tests.unit.actions.support import PAUSE, add, bad, listed, settle, wait_states
 from tests.unit.actions.target import Target
@@ -297,3 +298,19 @@ def test_the_switch_and_the_limits_may_change_while_actions_wait(rig: Rig, world
     bad(rig, "a", "b", "c", "d")
     wait_states(rig, "succeeded", "succeeded", "awaiting", "awaiting")
     assert sorted(world.done()) == [("pause", ("a",)), ("pause", ("b",))]
+
+
+def test_activations_that_are_over_are_forgotten_beyond_the_number_that_is_kept(rig: Rig, world: type[World]) -> None:
+    assert rig.dsd is not None
+    add(rig, PAUSE)
+    bad(rig, "a", "b")
+    wait_states(rig, *["succeeded"] * 2)
+    bad(rig, "a", "b", "c")
+    wait_states(rig, *["succeeded"] * 3)
+    bad(rig, "c")
+    wait_until(lambda: len(listed(rig, open="false")) == 2)
+    settings = replace(rig.dsd.settings, actions=ExecutorSettings(keep_count=1, prune_period=0.1))
+    rig.stop_dsd()
+    rig.start_dsd(settings)
+    (left,) = wait_states(rig, "succeeded")
+    assert (left["args"], left["open"]) == (["c"], True)
