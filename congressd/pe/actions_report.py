@@ -28,6 +28,7 @@ LOG = logging.getLogger(__name__)
 
 BEAT: Final = 0.2  #: seconds between signs of life; must be well below `congressd.actions.leader.Patience.dead`
 CALL_TIMEOUT: Final = 2.0  #: seconds that the datasource node has to take a report
+CALLS: Final = 5  #: calls in a row that may reach a datasource node that was replaced
 PART_ROWS: Final = 500  #: rows in one message
 EXPLAINED: Final = 1000  #: rows of a whole set that are explained; of news all are
 WHY_LINES: Final = 40  #: lines of one explanation
@@ -141,9 +142,16 @@ class Reporter:
         return RuleReport(news.stamp, news.spec, added, tuple(news.removed))
 
     def _call(self, method: str, **args: Any) -> Mapping[str, Any]:
+        """The answer of the datasource node of the highest epoch that was heard of.
+
+        While one that was replaced serves too, a call reaches either of them: what it says counts for nothing.
+        """
         common = {"pe": self._name, "boot": self._boot, "revision": self._holder.progress.revision}
-        reply: Mapping[str, Any] = self._control.call("dsd", method, common | args, CALL_TIMEOUT)
-        return reply
+        for _ in range(CALLS):
+            reply: Mapping[str, Any] = self._control.call("dsd", method, common | args, CALL_TIMEOUT)
+            if reply["epoch"] >= self._epoch:
+                return reply
+        raise CongressError("unavailable", f"only a datasource node older than epoch {self._epoch} answers")
 
 
 def why(engine: Engine, table: core.Table, row: Row) -> tuple[str, ...]:
