@@ -249,6 +249,7 @@ class OsloControl:
             server.stop()
         self._callers.close()
         self._notifier.close()
+        self._doctor.close(0.0)
         cleaning = Workers("bus-close", 1).submit(self._transport.cleanup)
         ended = [server.join(left(deadline)) for server in self._servers]
         try:

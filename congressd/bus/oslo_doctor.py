@@ -20,7 +20,7 @@ from typing import Any, Final
 
 import amqp
 
-from congressd.bus.rabbit_streams import BROKEN, RabbitOptions, connect, disconnect
+from congressd.bus.rabbit_streams import BROKEN, RabbitOptions, disconnect, open_connection
 
 _LOG = logging.getLogger(__name__)
 _ELECTION: Final = 4.0  # seconds for leaders to be found after the broker came back
@@ -49,11 +49,10 @@ class Doctor:
             attempt += 1
             connection = None
             try:
-                connection, _ = connect(self._options, attempt)
+                connection = self._connect(attempt)
                 if self._closing.wait(_ELECTION):
                     return
-                for queue in sorted(self._queues()):
-                    self._examine(queue)
+                self._examine(sorted(self._queues()))
                 attempt = 0
                 self._watch(connection)
             except BROKEN as error:
@@ -61,6 +60,10 @@ class Doctor:
             finally:
                 if connection is not None:
                     disconnect(connection)
+
+    def _connect(self, number: int) -> Any:
+        connection, _ = open_connection(self._options, number, "congressd doctor of queues")
+        return connection
 
     def _watch(self, connection: Any) -> None:
         """Return, by raising, when the connection breaks."""
@@ -71,25 +74,40 @@ class Doctor:
             except TimeoutError:
                 continue
 
-    def _examine(self, queue: str) -> None:
-        connection, channel = connect(self._options, 0)
+    def _examine(self, queues: Iterable[str]) -> None:
+        """Delete those of ``queues`` that do not answer. Raises one of `BROKEN`."""
+        connection = self._connect(0)
         try:
-            connection.sock.settimeout(_ANSWER)
-            channel.queue_declare(queue, passive=True)
-            message = channel.basic_get(queue)
-            if message is not None:
-                channel.basic_reject(message.delivery_tag, requeue=True)
-            return
-        except amqp.exceptions.NotFound:
-            return
-        except TimeoutError:
-            pass
+            for queue in queues:
+                if not _answers(connection, queue):
+                    disconnect(connection)  # whoever waits for a lost queue is not answered about another
+                    self._delete(queue)
+                    connection = self._connect(0)
         finally:
             disconnect(connection)
-        connection, channel = connect(self._options, 0)
+
+    def _delete(self, queue: str) -> None:
+        connection = self._connect(0)
         try:
             connection.sock.settimeout(2 * _ANSWER)
-            channel.queue_delete(queue)
+            connection.channel().queue_delete(queue)
             _LOG.warning("a queue that the broker had lost is deleted, to be made anew queue=%s", queue)
         finally:
             disconnect(connection)
+
+
+def _answers(connection: Any, queue: str) -> bool:
+    """Whether a queue gives a message, which it gets back, or says that it has none, or does not exist."""
+    connection.sock.settimeout(_ANSWER)
+    try:
+        channel = connection.channel()
+        channel.queue_declare(queue, passive=True)
+        message = channel.basic_get(queue)
+        if message is not None:
+            channel.basic_reject(message.delivery_tag, requeue=True)
+        channel.close()
+    except amqp.exceptions.NotFound:
+        pass  # which closes the channel, not the connection
+    except TimeoutError:
+        return False
+    return True
