@@ -6,6 +6,8 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -90,15 +92,35 @@ def test_the_metadata_have_pacemaker_reload_what_a_running_daemon_can_change(
     assert unique - {"layout"} == {"instance", "unit"}
 
 
+@pytest.fixture
+def installation() -> Iterator[Path]:
+    """A place that everybody may read, as an agent's is; the checkout may be in somebody's home."""
+    with tempfile.TemporaryDirectory() as name:
+        place = Path(name)
+        place.chmod(0o755)
+        yield place
+
+
+def installed(agent: Path, place: Path) -> Path:
+    """The agent with what it imports, copied to a place."""
+    copy = place / "ocf" / agent.name
+    copy.parent.mkdir()
+    shutil.copy(agent, copy)
+    shutil.copytree(ROOT / "congressd" / "agent", place / "congressd" / "agent")
+    shutil.copy(ROOT / "congressd" / "__init__.py", place / "congressd")
+    return copy
+
+
 @pytest.mark.parametrize(("role", "layout"), [("pe", ""), ("dsd", "group"), ("dsd", "promotable")])
-def test_ocf_tester_passes(make: MakeRig, role: str, layout: str) -> None:
+def test_ocf_tester_passes(make: MakeRig, installation: Path, role: str, layout: str) -> None:
     if not shutil.which("ocf-tester"):
         pytest.skip("ocf-tester (Debian package resource-agents) is not installed")
     if os.geteuid() != 0:
         pytest.skip("ocf-tester needs root")
     node = make(role, **({"layout": layout} if layout else {}))
+    agent = installed(node.agent, installation)
     options = [part for name, value in node.parameters.items() for part in ("-o", f"{name}={value}")]
-    command = ["ocf-tester", "-n", f"{role}:0", *options, str(node.agent)]
+    command = ["ocf-tester", "-n", f"{role}:0", *options, str(agent)]
     environment = {"PATH": os.environ["PATH"], "OCF_ROOT": "/usr/lib/ocf"}
     done = subprocess.run(command, capture_output=True, text=True, timeout=120, env=environment, check=False)
     assert done.returncode == 0, done.stdout + done.stderr

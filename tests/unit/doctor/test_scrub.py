@@ -67,15 +67,14 @@ def test_what_looks_like_a_secret_is_removed(kind: str, secret: str) -> None:
     assert secret not in Scrubber()(kind.format(secret, secret))
 
 
-@given(st.binary(min_size=32, max_size=32))
-def test_our_own_tokens_and_keys_are_removed(seed: bytes) -> None:
-    token, _ = new_token("ci", "admin", None)
-    key = Fernet.generate_key()
-    stored = Fernet(key).encrypt(seed).decode()
-    text = Scrubber()(f"token {token}, key\n{key.decode()}\nstored {stored} end")
-    assert token.rpartition("_")[2] not in text
-    assert key.decode() not in text
-    assert stored not in text
+def test_our_own_tokens_and_keys_are_removed() -> None:
+    for _ in range(100):  # each is random
+        token, _ = new_token("ci", "admin", None)
+        key = Fernet.generate_key()
+        stored = Fernet(key).encrypt(b"secret").decode()
+        shown = token.rpartition("_" + token.split("_", 2)[2])[0]
+        text = f"token {token}, key\n{key.decode()}\nstored {stored} end"
+        assert Scrubber()(text) == f"token {shown}_{REMOVED}, key\n{REMOVED}\nstored {REMOVED} end"
 
 
 ORDINARY = (
