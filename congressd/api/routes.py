@@ -85,7 +85,7 @@ ROUTES: Final = (
         tables.query,
         "reader",
         "the rows that an atom or a rule matches, found by indexes on its constants; with `trace`, for an atom, why "
-        "each holds",
+        "each holds; `warnings`, if any, tell of tables that nothing defines",
         query=(bodies.QUERY, bodies.TRACE, _STALE),
         hot=True,
     ),

@@ -10,6 +10,7 @@ from typing import Any
 
 import click
 
+from congressd.cli.changing import warn
 from congressd.cli.columns import names_of
 from congressd.cli.context import Client, Exit, Failure, verb
 from congressd.cli.explanation import atom, tree
@@ -76,7 +77,9 @@ def query(client: Client, policy_name: str, text: str, exit_code: bool) -> None:
     Example: congress query security 'error("web-1", why)'
              congress query security 'q(x) :- error(x, why), cloud:servers(name=x, owner="ada")'
     """
-    names, rows, items = _named(client.service.get("v1", "policies", policy_name, "query", query={"q": text}))
+    answer = client.service.get("v1", "policies", policy_name, "query", query={"q": text})
+    warn(answer)
+    names, rows, items = _named(answer)
     client.rows(names, rows, items)
     _end(exit_code and bool(rows))
 

@@ -25,6 +25,14 @@ class Checked:
     warnings: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class CheckedQuery:
+    """A query that may be answered, and sentences about what looks wrong in it but is allowed."""
+
+    query: core.Atom | core.Rule
+    warnings: tuple[str, ...] = ()
+
+
 def check_rule(parsed: syntax.Rule | str, policy: str, catalog: Catalog, rule_id: str = "") -> Checked:
     """The core form of a rule or fact that stands in ``policy``.
 
@@ -49,7 +57,7 @@ def check_rule(parsed: syntax.Rule | str, policy: str, catalog: Catalog, rule_id
     return Checked(rule, tuple(scope.warnings))
 
 
-def check_query(query: syntax.Atom | syntax.Rule | str, policy: str, catalog: Catalog) -> core.Atom | core.Rule:
+def check_query(query: syntax.Atom | syntax.Rule | str, policy: str, catalog: Catalog) -> CheckedQuery:
     """The core form of a query asked of ``policy``: a table with arguments, or a rule whose head rows are wanted.
 
     Raises CongressError "query_syntax".
@@ -58,17 +66,19 @@ def check_query(query: syntax.Atom | syntax.Rule | str, policy: str, catalog: Ca
     if isinstance(query, str):
         query = parse_query(query)
     if isinstance(query, syntax.Rule):
-        scope = Scope("query_syntax", query.text, policy, catalog, quiet=True)
+        scope = Scope("query_syntax", query.text, policy, catalog)
         if len(query.heads) != 1:
             raise scope.error("heads", f"The query {scope.show(query)} has {len(query.heads)} heads", query.span)
-        return _lower(scope, query, query.heads[0], "", relaxed=False, query=True)
-    scope = Scope("query_syntax", text, policy, catalog, quiet=True)
+        rule = _lower(scope, query, query.heads[0], "", relaxed=False, query=True)
+        return CheckedQuery(rule, tuple(scope.warnings))
+    scope = Scope("query_syntax", text, policy, catalog)
     name = scope.builtin(query)
     if name is not None:
         raise scope.error(
             "builtin", f"{name} is a builtin; ask with a rule such as answer(x) :- builtin:{name}(...)", query.span
         )
-    return scope.body_atom(query)
+    atom = scope.body_atom(query)
+    return CheckedQuery(atom, tuple(scope.warnings))
 
 
 def check_step(parsed: syntax.Rule, policy: str, catalog: Catalog) -> tuple[core.Rule, ...]:

@@ -51,7 +51,7 @@ class QueryReader:
         template = self._templates.get(key)
         if template is not None:
             return template.filled(parts[1::2])
-        query = check_query(text, policy, self._catalog)
+        query = check_query(text, policy, self._catalog).query
         if key not in self._templates:
             if len(self._templates) >= MOST_TEMPLATES:
                 self._templates.clear()

@@ -47,6 +47,7 @@ class _Asked:
     rows: list[Row]
     columns: Columns
     table: core.Table | None = None
+    warnings: tuple[str, ...] = ()
 
 
 class Queries:
@@ -136,7 +137,7 @@ class Queries:
     def _query(self, question: Hashable, policy: str, text: str, wanted: Freshness) -> Result:
         asked = self._ask(policy, text, wanted)
         rows = _in_order(asked.rows)
-        body = jsontext.dumps(_rows_document(rows, asked.columns))
+        body = jsontext.dumps(_rows_document(rows, asked.columns, asked.warnings))
         return self._answer(question, Kept(asked.image, asked.version, body, asked.sources))
 
     def explained_query(self, policy: str, text: str, wanted: Freshness = ANY) -> Result:
@@ -150,7 +151,7 @@ class Queries:
         rows = _in_order(asked.rows)
         abbreviation = _abbreviation(asked.image, asked.table.policy)
         trace, derivations = explain(self._holder.engine, asked.table, rows, abbreviation)
-        body = _rows_document(rows, asked.columns)
+        body = _rows_document(rows, asked.columns, asked.warnings)
         body |= {"trace": trace, "explanations": [document(each) for each in derivations]}
         return self._result(jsontext.dumps(body), asked.sources)
 
@@ -163,14 +164,15 @@ class Queries:
         self._freshener.prepare(sources, wanted)
         image, version = self._holder.image, self._holder.engine.version
         checked = check_query(text, name, ImageCatalog(image))
-        if isinstance(checked, core.Rule):
-            rows = self._holder.engine.evaluate(checked)
-            columns = of_heads([checked.head], len(checked.head.args))
-            return _Asked(image, version, sources, rows, columns)
-        table = checked.table
-        rows = self._holder.engine.query(checked)
-        columns = self._reached(image).columns((table.policy, table.name), len(checked.args))
-        return _Asked(image, version, sources, rows, columns, table)
+        query, warnings = checked.query, checked.warnings
+        if isinstance(query, core.Rule):
+            rows = self._holder.engine.evaluate(query)
+            columns = of_heads([query.head], len(query.head.args))
+            return _Asked(image, version, sources, rows, columns, warnings=warnings)
+        table = query.table
+        rows = self._holder.engine.query(query)
+        columns = self._reached(image).columns((table.policy, table.name), len(query.args))
+        return _Asked(image, version, sources, rows, columns, table, warnings)
 
     def simulate(
         self,
@@ -200,7 +202,7 @@ class Queries:
         image = self._holder.image
         catalog = ImageCatalog(image)
         try:
-            asked = check_query(query, name, catalog)
+            asked = check_query(query, name, catalog).query
         except CongressError as error:
             raise CongressError("simulate_error", error.detail, error.data) from None
         rules = tuple(rule.rule for rule in image.rules.get(theory_id, {}).values() if rule.rule is not None)
@@ -305,8 +307,9 @@ def _in_order(rows: list[Row]) -> list[Row]:
         return sorted_rows(rows)
 
 
-def _rows_document(rows: list[Row], columns: Columns) -> dict[str, Any]:
-    return {"results": [{"data": row} for row in rows], "columns": columns}
+def _rows_document(rows: list[Row], columns: Columns, warnings: tuple[str, ...] = ()) -> dict[str, Any]:
+    document = {"results": [{"data": row} for row in rows], "columns": columns}
+    return document | ({"warnings": list(warnings)} if warnings else {})
 
 
 def _abbreviation(image: Image, policy: str) -> str:

@@ -126,14 +126,14 @@ class Workbench:
 
     def query(self, policy: str, text: str) -> list[Row]:
         """The rows that match an atom, or that a rule gives to its head."""
-        query = check_query(text, policy, Names(self))
+        query = check_query(text, policy, Names(self)).query
         return list(self.evaluator.query(query) if isinstance(query, core.Atom) else self.evaluator.evaluate(query))
 
     def simulate(self, call: Simulation) -> Sequence[str]:
         names = Names(self)
         steps = [check_step(step, call.policy, names) for step in parse_sequence(call.sequence)]
         try:
-            query = check_query(call.query, call.policy, names)
+            query = check_query(call.query, call.policy, names).query
         except CongressError as error:
             raise CongressError("simulate_error", error.detail) from None
         theory = ActionTheory(call.action_policy, tuple(self._rules[call.action_policy].values()))

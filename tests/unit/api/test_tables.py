@@ -57,6 +57,19 @@ def test_a_query_is_an_atom_or_a_rule(rig: Rig) -> None:
     assert asked("p(99, y)") == []
 
 
+def test_a_query_of_a_table_that_nothing_defines_says_so(rig: Rig) -> None:
+    def warned(text: str) -> list[str] | None:
+        answer = rig.client.get("/v1/policies/alice/query", query_string={"q": text}).get_json()
+        assert answer["results"] == []
+        warnings: list[str] | None = answer.get("warnings")
+        return warnings
+
+    sentence = "No rule or fact defines the table alice:pp yet; it is empty until one does."
+    assert [warning.partition(" Did you mean")[0] for warning in warned("pp(x, y)") or ()] == [sentence]
+    assert [warning.partition(" Did you mean")[0] for warning in warned("found(x) :- pp(x, y)") or ()] == [sentence]
+    assert warned("p(99, y)") is None
+
+
 @pytest.mark.parametrize(
     ("query", "code"),
     [("", 400), ("q=", 400), ("q=p(", 1100), ("q=p(x)%20q(x)", 1100), ("q=doc:events(nocol=x)", 1100), ("x=1", 400)],

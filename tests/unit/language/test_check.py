@@ -199,10 +199,17 @@ def test_policies_of_actions_have_relaxed_checks() -> None:
 
 
 def test_queries_are_atoms_or_rules() -> None:
-    assert str(check_query('r(x, "a")', "home", CATALOG)) == 'home:r(x, "a")'
-    assert str(check_query("cloud:servers(name=x)", "home", CATALOG)) == "cloud:servers(_, x, _)"
-    assert str(check_query("execute[cloud:stop(x)]", "home", CATALOG)) == "execute[cloud:stop](x)"
-    assert str(check_query("p(x, y) :- r(x, y)", "home", CATALOG)) == "home:p(x, y) :- home:r(x, y)"
+    assert str(check_query('r(x, "a")', "home", CATALOG).query) == 'home:r(x, "a")'
+    assert str(check_query("cloud:servers(name=x)", "home", CATALOG).query) == "cloud:servers(_, x, _)"
+    assert str(check_query("execute[cloud:stop(x)]", "home", CATALOG).query) == "execute[cloud:stop](x)"
+    assert str(check_query("p(x, y) :- r(x, y)", "home", CATALOG).query) == "home:p(x, y) :- home:r(x, y)"
+
+
+def test_a_query_warns_of_a_table_that_nothing_defines() -> None:
+    for text in ("nosuch(x)", "answer(x) :- nosuch(x)"):
+        (warning,) = check_query(text, "home", CATALOG).warnings
+        assert warning.startswith("No rule or fact defines the table home:nosuch yet")
+    assert check_query("answer(x) :- r(x, y)", "home", CATALOG).warnings == ()
 
 
 @pytest.mark.parametrize(

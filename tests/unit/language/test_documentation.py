@@ -52,7 +52,7 @@ def expected(example: Example) -> dict[core.Table, set[Row]]:
     """The rows of each table that the answer names."""
     rows: dict[core.Table, set[Row]] = defaultdict(set)
     for fact in parse_program(example.outcome).statements:
-        atom = check_query(fact.heads[0], POLICY, catalog())
+        atom = check_query(fact.heads[0], POLICY, catalog()).query
         assert isinstance(atom, core.Atom)
         values = [argument.value for argument in atom.args if isinstance(argument, core.Constant)]
         assert len(values) == len(atom.args)
