@@ -100,7 +100,7 @@ def _point(engine: Engine, reader: QueryReader, text: str) -> Callable[[], objec
 
 
 def _atom(reader: QueryReader, text: str) -> Atom:
-    query = reader.read("p", text)
+    query = reader.read("p", text).query
     assert isinstance(query, Atom)
     return query
 

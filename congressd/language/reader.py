@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from congressd.language.catalog import Catalog
-from congressd.language.check import check_query
+from congressd.language.check import CheckedQuery, check_query
 from congressd.language.core import Atom, Constant, Rule, Table, Term
 
 #: Kept templates; more are forgotten all at once, for a client that builds a new query shape each time.
@@ -29,12 +29,13 @@ class _Template:
     table: Table
     args: tuple[Term, ...]
     places: tuple[int, ...]
+    warnings: tuple[str, ...]
 
-    def filled(self, strings: Sequence[str]) -> Atom:
+    def filled(self, strings: Sequence[str]) -> CheckedQuery:
         args = list(self.args)
         for place, string in zip(self.places, strings, strict=True):
             args[place] = Constant(string)
-        return Atom(self.table, tuple(args))
+        return CheckedQuery(Atom(self.table, tuple(args)), self.warnings)
 
 
 class QueryReader:
@@ -44,23 +45,29 @@ class QueryReader:
         self._catalog = catalog
         self._templates: dict[tuple[str, ...], _Template | None] = {}
 
-    def read(self, policy: str, text: str) -> Atom | Rule:
+    def table(self, policy: str, text: str) -> Table | None:
+        """The table that a query asks for, if one of the same shape was read before."""
+        template = self._templates.get((policy, *_PLAIN.split(text)[::2]))
+        return None if template is None else template.table
+
+    def read(self, policy: str, text: str) -> CheckedQuery:
         """The core form of a query asked of ``policy``. Raises CongressError "query_syntax"."""
         parts = _PLAIN.split(text)
         key = (policy, *parts[::2])
         template = self._templates.get(key)
         if template is not None:
             return template.filled(parts[1::2])
-        query = check_query(text, policy, self._catalog).query
+        checked = check_query(text, policy, self._catalog)
         if key not in self._templates:
             if len(self._templates) >= MOST_TEMPLATES:
                 self._templates.clear()
-            self._templates[key] = _template(query, text, parts[1::2])
-        return query
+            self._templates[key] = _template(checked, text, parts[1::2])
+        return checked
 
 
-def _template(query: Atom | Rule, text: str, strings: Sequence[str]) -> _Template | None:
+def _template(checked: CheckedQuery, text: str, strings: Sequence[str]) -> _Template | None:
     """The template that a text gives, or None if its strings do not stand one by one for arguments."""
+    query = checked.query
     if isinstance(query, Rule) or "\\" in text or "'" in text or "#" in text or "/" in text:
         return None
     places = tuple(
@@ -69,4 +76,6 @@ def _template(query: Atom | Rule, text: str, strings: Sequence[str]) -> _Templat
     found = [arg.value for arg in query.args if isinstance(arg, Constant) and isinstance(arg.value, str)]
     if sorted(found) != sorted(strings) or len(set(strings)) != len(strings):
         return None
-    return _Template(query.table, query.args, tuple(places[found.index(string)] for string in strings))
+    return _Template(
+        query.table, query.args, tuple(places[found.index(string)] for string in strings), checked.warnings
+    )

@@ -156,14 +156,18 @@ class Queries:
         return self._result(jsontext.dumps(body), asked.sources)
 
     def _ask(self, policy: str, text: str, wanted: Freshness) -> _Asked:
-        parsed = parse_query(text)
         name = _scope(self._holder.image, policy)
-        tables = tuple(tables_of(parsed, name))
-        self._learn(tables)
-        sources = self._reached(self._holder.image).sources(tables)
+        reach = self._reached(self._holder.image)
+        table = reach.reader.table(name, text)
+        if table is None:
+            tables = tuple(tables_of(parse_query(text), name))
+            self._learn(tables)
+            sources = self._reached(self._holder.image).sources(tables)
+        else:
+            sources = reach.sources([(table.policy, table.name)])
         self._freshener.prepare(sources, wanted)
         image, version = self._holder.image, self._holder.engine.version
-        checked = check_query(text, name, ImageCatalog(image))
+        checked = self._reached(image).reader.read(name, text)
         query, warnings = checked.query, checked.warnings
         if isinstance(query, core.Rule):
             rows = self._holder.engine.evaluate(query)

@@ -1,9 +1,11 @@
-"""What is worked out once an image: the sources below tables, the tables of a policy, the names of columns."""
+"""What is worked out once an image: the sources below tables, tables of a policy, columns, shapes of queries."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 
+from congressd.language.reader import QueryReader
+from congressd.pe.catalog import ImageCatalog
 from congressd.pe.columns import Columns, of_table
 from congressd.pe.forms import TableName
 from congressd.pe.policyset import Image
@@ -14,6 +16,7 @@ class Reach:
 
     def __init__(self, image: Image) -> None:
         self.image = image
+        self.reader = QueryReader(ImageCatalog(image))
         self._sources: dict[TableName, frozenset[str]] = {}
         self._tables: dict[str, frozenset[str]] = {}
         self._columns: dict[TableName, Columns] = {}
