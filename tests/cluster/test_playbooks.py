@@ -39,16 +39,27 @@ def _ansible(*arguments: str, directory: Path) -> subprocess.CompletedProcess[st
     )
 
 
-def check_variables(directory: Path, variables: dict[str, object]) -> subprocess.CompletedProcess[str]:
+NODES = ("ctl1", "ctl2", "ctl3")
+
+
+def check_variables(
+    directory: Path, variables: dict[str, object], *options: str, names: tuple[str, ...] = NODES
+) -> subprocess.CompletedProcess[str]:
     """The first play of site.yml, which changes nothing, with this machine as all three hosts of the example."""
+    addresses = ["192.0.2.11", "192.0.2.12", "192.0.2.13"]
     facts = {
         "distribution": "Debian",
         "distribution_major_version": "12",
         "distribution_version": "12",
         "service_mgr": "systemd",
+        "all_ipv4_addresses": addresses,
     }
-    here = {"ansible_connection": "local", "cluster_address": "127.0.0.1"}
-    inventory = {"congressd": {"hosts": {name: {**here, **variables} for name in ("ctl1", "ctl2", "ctl3")}}}
+    here = {"ansible_connection": "local", "common_data": str(directory / "mysql")}
+    hosts = {
+        name: {**here, "cluster_address": address, **variables}
+        for name, address in zip(names, addresses, strict=True)
+    }
+    inventory = {"congressd": {"hosts": hosts}}
     (directory / "hosts.yml").write_text(yaml.safe_dump(inventory), encoding="utf-8")
     play = [
         {
@@ -62,7 +73,7 @@ def check_variables(directory: Path, variables: dict[str, object]) -> subprocess
     ]
     (directory / "play.yml").write_text(yaml.safe_dump(play), encoding="utf-8")
     shutil.copytree(ANSIBLE / "group_vars", directory / "group_vars", dirs_exist_ok=True)
-    return _ansible("-i", str(directory / "hosts.yml"), str(directory / "play.yml"), directory=directory)
+    return _ansible("-i", str(directory / "hosts.yml"), str(directory / "play.yml"), *options, directory=directory)
 
 
 @pytest.mark.parametrize("playbook", PLAYBOOKS)
@@ -71,10 +82,11 @@ def test_a_playbook_parses(playbook: str, tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
 
 
+needs_debian = pytest.mark.skipif(not os.path.isdir("/etc/apt"), reason="the checks want Debian")
 FENCE = [{"name": f"fence-{node}", "agent": "fence_virsh", "hosts": [node]} for node in ("ctl1", "ctl2", "ctl3")]
 
 
-@pytest.mark.skipif(not os.path.isdir("/etc/apt"), reason="the checks want Debian")
+@needs_debian
 @pytest.mark.parametrize(
     ("variables", "sentence"),
     [
@@ -84,6 +96,12 @@ FENCE = [{"name": f"fence-{node}", "agent": "fence_virsh", "hosts": [node]} for 
         ({"fence_devices": FENCE}, ""),
         ({"fence_none_i_accept_split_brain": True}, ""),
         ({"fence_watchdog": True}, ""),
+        ({"cluster_address": "ctl1.example.org"}, "ctl1 has no interface with the address ctl1.example.org"),
+        ({"cluster_address": "2001:db8::1"}, "Set cluster_address to an IPv4 address of its own"),
+        ({"cluster_address": "192.0.2.99"}, "it has 192.0.2.11, 192.0.2.12, 192.0.2.13"),
+        ({"cluster_address": "192.0.2.11"}, "must be IPv4 addresses, each another"),
+        ({"vip_api": "192.0.2.12"}, "vip_api (192.0.2.12)"),
+        ({"vip_dsd": "api.example.org"}, "vip_dsd (api.example.org)"),
     ],
 )
 def test_a_cluster_that_cannot_be_safe_is_refused(variables: dict[str, object], sentence: str, tmp_path: Path) -> None:
@@ -93,6 +111,34 @@ def test_a_cluster_that_cannot_be_safe_is_refused(variables: dict[str, object], 
         assert sentence in " ".join(done.stdout.split())
     else:
         assert done.returncode == 0, done.stdout
+
+
+@needs_debian
+def test_names_that_rabbitmq_does_not_take_are_refused(tmp_path: Path) -> None:
+    names = ("ctl1.example.org", "ctl2.example.org", "ctl3.example.org")
+    done = check_variables(tmp_path, {"fence_none_i_accept_split_brain": True}, names=names)
+    assert done.returncode != 0
+    assert "Call it ctl1 there, with ansible_host: ctl1.example.org" in " ".join(done.stdout.split())
+
+
+@needs_debian
+def test_a_host_with_databases_of_its_own_is_refused_unless_they_may_go(tmp_path: Path) -> None:
+    for name in ("mysql", "sys", "shop"):
+        (tmp_path / "mysql" / name).mkdir(parents=True)
+    safe: dict[str, object] = {"fence_none_i_accept_split_brain": True}
+    done = check_variables(tmp_path, safe)
+    assert done.returncode != 0
+    assert "a MariaDB of its own with the databases shop. In the cluster" in " ".join(done.stdout.split())
+    assert check_variables(tmp_path, safe | {"galera_may_erase": True}).returncode == 0
+    (tmp_path / "mysql" / "grastate.dat").touch()
+    assert check_variables(tmp_path, safe).returncode == 0
+
+
+@needs_debian
+def test_there_is_nothing_to_compare_with_on_bare_hosts(tmp_path: Path) -> None:
+    done = check_variables(tmp_path, {"fence_none_i_accept_split_brain": True}, "--check")
+    assert done.returncode != 0
+    assert "everything would be made. Run without --check first" in " ".join(done.stdout.split())
 
 
 def _tasks(path: Path) -> Iterator[dict[str, Any]]:
