@@ -9,15 +9,17 @@ from typing import Any
 import click
 import yaml
 
-from congressd.cli.context import Client, Failure, verb
-from congressd.cli.output import cell
+from congressd.cli.context import Client, Exit, Failure, verb
+from congressd.cli.output import cell, say
+from congressd.cli.rules import find_rule, rules_of
 
 _COLUMNS = ("id", "state", "what", "policy", "attempts", "created_at", "result")
 _PAGE = 500
 _STATES = ("pending", "awaiting", "running", "succeeded", "failed", "unknown", "cancelled")
 
 _ids = click.argument("ids", metavar="[ID]...", nargs=-1)
-_rule = click.option("--rule", "rule_id", help="All that wait because of this rule, by its id.")
+_rule = click.option("--rule", "rule_name", help="All that wait because of this rule, by its id or name.")
+_policy = click.option("--policy", "policy_name", help="The policy of the rule, where several have one of the name.")
 
 
 @click.group()
@@ -28,17 +30,17 @@ def actions() -> None:
 @actions.command("list")
 @click.option("--state", "states", multiple=True, type=click.Choice(_STATES), help="Only these; may be given again.")
 @click.option("--policy", "policy_name", help="Only what rules of this policy wanted.")
-@click.option("--rule", "rule_id", help="Only what this rule wanted, by its id.")
+@click.option("--rule", "rule_name", help="Only what this rule wanted, by its id or name.")
 @click.option("--service", help="Only those of this data source or service.")
 @click.option("--action", "action_name", help="Only those of this action.")
 @click.option("--open/--closed", "is_open", default=None, help="Only those whose row still holds, or does not.")
-@click.option("--limit", default=100, show_default=True, help="The most to show.")
+@click.option("--limit", type=click.IntRange(min=1), default=100, show_default=True, help="The most to show.")
 @verb
 def actions_list(
     client: Client,
     states: tuple[str, ...],
     policy_name: str | None,
-    rule_id: str | None,
+    rule_name: str | None,
     service: str | None,
     action_name: str | None,
     is_open: bool | None,
@@ -52,12 +54,14 @@ def actions_list(
     query = {
         "state": ",".join(states) or None,
         "policy": policy_name,
-        "rule": rule_id,
+        "rule": None if rule_name is None else _rule_id(client, policy_name, rule_name),
         "service": service,
         "name": action_name,
         "open": None if is_open is None else str(is_open).lower(),
     }
     found = _find(client, query, limit)
+    if policy_name is not None and not found:
+        client.service.get("v1", "policies", policy_name)  # refused if there is none; of one that was, there is a log
     if client.for_people:
         client.listing([each | {"what": _what(each), "result": _brief(each)} for each in found], _COLUMNS)
     else:
@@ -79,9 +83,9 @@ def actions_show(client: Client, identity: str) -> None:
     why = found.pop("why") or {}
     client.record({"what": _what(found), **found})
     if rule := why.get("rule"):
-        click.echo(f"\nwanted by {rule}")
+        say(f"\nwanted by {rule}")
     for line in why.get("rows", ()):
-        click.echo(f"  {line}")
+        say(f"  {line}")
 
 
 @actions.command("status")
@@ -111,25 +115,29 @@ def actions_run(client: Client, name: str, args: tuple[str, ...]) -> None:
 @actions.command("approve")
 @_ids
 @_rule
+@_policy
 @verb
-def actions_approve(client: Client, ids: tuple[str, ...], rule_id: str | None) -> None:
+def actions_approve(client: Client, ids: tuple[str, ...], rule_name: str | None, policy_name: str | None) -> None:
     """Let activations be run that wait for approval, or since their rule wanted too many.
 
-    Example: congress actions approve --rule 0b7f3c1e-...
+    \b
+    Example: congress actions approve --rule pauser
+             congress actions approve --policy operations --rule pauser
     """
-    _settle_waiting(client, ids, rule_id, "approve", "approved")
+    _settle_waiting(client, ids, policy_name, rule_name, "approve", "approved")
 
 
 @actions.command("reject")
 @_ids
 @_rule
+@_policy
 @verb
-def actions_reject(client: Client, ids: tuple[str, ...], rule_id: str | None) -> None:
+def actions_reject(client: Client, ids: tuple[str, ...], rule_name: str | None, policy_name: str | None) -> None:
     """Do not let activations be run that wait for approval.
 
     Example: congress actions reject 6f1d0a52-...
     """
-    _settle_waiting(client, ids, rule_id, "reject", "rejected")
+    _settle_waiting(client, ids, policy_name, rule_name, "reject", "rejected")
 
 
 @actions.command("cancel")
@@ -168,15 +176,37 @@ def actions_resolve(client: Client, ids: tuple[str, ...], outcome: str) -> None:
     _settle(client, ids, "resolve", f"resolved as {outcome}", {"as": outcome})
 
 
-def _settle_waiting(client: Client, ids: tuple[str, ...], rule_id: str | None, what: str, past: str) -> None:
-    if bool(ids) == (rule_id is not None):
-        raise Failure("give the ids of activations, or --rule with the id of a rule")
-    if rule_id is not None:
-        waiting = _find(client, {"state": "awaiting", "rule": rule_id}, None)
-        ids = tuple(each["id"] for each in waiting)
+def _settle_waiting(
+    client: Client, ids: tuple[str, ...], policy_name: str | None, rule_name: str | None, what: str, past: str
+) -> None:
+    if bool(ids) == (rule_name is not None) or (policy_name is not None and rule_name is None):
+        raise Failure("give the ids of activations, or --rule with the id or name of a rule")
+    if rule_name is not None:
+        rule_id = _rule_id(client, policy_name, rule_name)
+        ids = tuple(each["id"] for each in _find(client, {"state": "awaiting", "rule": rule_id}, None))
         if not ids:
-            raise Failure(f"nothing of the rule {rule_id} waits for approval")
+            raise Failure(f"nothing of the rule {rule_name} waits for approval")
     _settle(client, ids, what, past)
+
+
+def _rule_id(client: Client, policy_name: str | None, name: str) -> str:
+    """The id of a rule, of one policy or of any; of a rule that was deleted, too, while the log knows it.
+
+    Raises Failure if no rule is known under the name, or more than one.
+    """
+    if _find(client, {"policy": policy_name, "rule": name}, 1):
+        return name
+    if policy_name is not None:
+        return str(find_rule(client, policy_name, name)["id"])
+    policies = [each["name"] for each in client.service.get("v1", "policies")["results"]]
+    rules = [(policy, rule) for policy in policies for rule in rules_of(client, policy)]
+    found = {rule["id"]: policy for policy, rule in rules if name in (rule["id"], rule["name"])}
+    if not found:
+        raise Failure(f"no policy has a rule with the id or name {name!r}", Exit.NOT_FOUND)
+    if len(found) > 1:
+        told = ", ".join(f"{identity} in {policy}" for identity, policy in found.items())
+        raise Failure(f"there are {len(found)} rules with the name {name!r}; give an id, or --policy: {told}")
+    return str(next(iter(found)))
 
 
 def _settle(client: Client, ids: Sequence[str], what: str, past: str, body: dict[str, Any] | None = None) -> None:

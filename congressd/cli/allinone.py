@@ -16,7 +16,7 @@ from congressd.api.service import Service
 from congressd.bus.inprocess import InProcessBus
 from congressd.cli import example as example_cloud
 from congressd.cli import greeting, port
-from congressd.cli.datadir import DATABASE, LOG_FILE, claim
+from congressd.cli.datadir import DATABASE, LOG_FILE, announce, claim
 from congressd.config.options import Settings
 from congressd.daemon import wiring, wiring_dsd, wiring_pe
 from congressd.daemon.presence import Presence
@@ -34,13 +34,14 @@ def serve(settings: Settings, *, example: bool) -> None:
     Everything that can be known to fail is tried before anything starts. Raises StartError, CongressError.
     """
     directory = Path(settings.default.data_dir)
-    claim(directory)
+    held = claim(directory)
     directory = directory.resolve()
     _log(settings.default.log_level, directory / LOG_FILE)
     if example and settings.default.auth_strategy != "none":
         raise StartError("the example is set up without a token: leave out --example, or take auth_strategy = none")
     wiring.access(settings)
     port.check_free(settings.default.bind_host, settings.default.bind_port)
+    announce(held, settings.default.bind_host, settings.default.bind_port)
     secret = keys.load(wiring.key_file(settings.default.encryption_key_path or str(directory)), create=True)
     url = settings.database.connection or f"sqlite:///{directory / DATABASE}"
     database = Database(url)

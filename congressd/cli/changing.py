@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-import click
-
 from congressd.cli.context import Failure
+from congressd.cli.output import say
 
 
-def given(**fields: str | None) -> dict[str, str]:
+def given(**fields: object | None) -> dict[str, Any]:
     """The fields that were given, as a body; with none there is nothing to ask for."""
     body = {name: value for name, value in fields.items() if value is not None}
     if not body:
@@ -19,7 +18,7 @@ def given(**fields: str | None) -> dict[str, str]:
 
 
 def warn(made: Mapping[str, Any]) -> None:
-    """What the service found doubtful in a rule, or in the rules of a policy."""
+    """What the service found doubtful in an answer, a rule, or the rules of a policy."""
     for item in (made, *made.get("rules", ())):
         for warning in item.get("warnings", ()):
-            click.echo(f"warning: {warning}", err=True)
+            say(f"warning: {warning}", err=True)

@@ -74,7 +74,7 @@ def check_policies(policies: Sequence[FilePolicy], known: Known) -> list[Finding
                 rules.append(Parsed(policy, rule, parse_rule(rule.text)))
             except CongressError as error:
                 findings.append(_finding(policy, rule, "error", error))
-    findings += _doubled(policies)
+    findings += doubled(policies)
     catalog, guessed = _catalog(policies, rules, known)
     findings += (
         Finding(policies[0].path, None, "", "warning", f"the columns of {name} are not known, so not checked")
@@ -104,7 +104,8 @@ def _check(rules: Iterable[Parsed], catalog: StaticCatalog, guessed: Collection[
         seen.setdefault(key, each.source)
 
 
-def _doubled(policies: Sequence[FilePolicy]) -> Iterator[Finding]:
+def doubled(policies: Sequence[FilePolicy]) -> Iterator[Finding]:
+    """Policies that stand in the files more than once."""
     first: dict[str, str] = {}
     for policy in policies:
         if policy.name in first:

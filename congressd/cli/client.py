@@ -3,24 +3,28 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 from collections.abc import Sequence
-from typing import NoReturn
+from typing import Final, NoReturn
 
 import click
 from click.shell_completion import get_completion_class
 
 from congressd.cli.actions import actions
 from congressd.cli.context import Client, Exit, Failure
-from congressd.cli.http import DEFAULT_ENDPOINT, RefusedError, UnreachableError
+from congressd.cli.http import DEFAULT_ENDPOINT, RefusedError, Service, UnreachableError
 from congressd.cli.output import FORMATS
 from congressd.cli.policies import policy
+from congressd.cli.questions import explain, query, simulate
 from congressd.cli.rules import rule
 from congressd.cli.service import history, status
 from congressd.cli.sources import driver, source
-from congressd.cli.tables import explain, query, row, simulate, table, violations
+from congressd.cli.tables import row, table
 from congressd.cli.texts import check, fmt
+from congressd.cli.violations import violations
 
+LONGEST: Final = 86400.0  #: seconds that anybody may want to wait for an answer
 _EPILOG = """\b
 Exit codes: 0 it worked, 1 it worked and the answer is "no" (errors found, rows where none should be),
 2 wrong usage or an unusable file, 3 no such thing, 4 no service answered, 5 refused, 6 the service failed.
@@ -30,10 +34,49 @@ Example: congress violations
 """
 
 
+def _endpoint(_: click.Context, __: click.Parameter, value: str) -> str:
+    try:
+        Service(value)
+    except ValueError as error:
+        raise Failure(str(error)) from None
+    return value
+
+
+def _token(_: click.Context, __: click.Parameter, value: str) -> str:
+    """The token without the white space that a file leaves at its end. Its text is told to nobody, even if wrong."""
+    value = value.strip()
+    if not re.fullmatch("[!-~]*", value):
+        raise Failure(
+            "the token (--token or CONGRESS_TOKEN) has a character that no token has: white space, a control "
+            "character, or one outside ASCII; copy it again"
+        )
+    return value
+
+
+def _timeout(_: click.Context, __: click.Parameter, value: float) -> float:
+    if not 0 < value <= LONGEST:  # not true of nan either
+        raise Failure(f"--timeout is {value:g}; it must be a number of seconds above 0, {LONGEST:g} at most")
+    return value
+
+
 @click.group(epilog=_EPILOG, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 120})
-@click.option("--endpoint", envvar="CONGRESS_ENDPOINT", default=DEFAULT_ENDPOINT, show_default=True, show_envvar=True)
-@click.option("--token", envvar="CONGRESS_TOKEN", default="", show_envvar=True, help="A bearer token, where needed.")
-@click.option("--timeout", default=60.0, show_default=True, help="Seconds to wait for each answer.")
+@click.option(
+    "--endpoint",
+    envvar="CONGRESS_ENDPOINT",
+    default=DEFAULT_ENDPOINT,
+    show_default=True,
+    show_envvar=True,
+    callback=_endpoint,
+)
+@click.option(
+    "--token",
+    envvar="CONGRESS_TOKEN",
+    default="",
+    show_envvar=True,
+    callback=_token,
+    help="A bearer token, where needed.",
+)
+@click.option("--timeout", default=60.0, show_default=True, callback=_timeout, help="Seconds to wait for each answer.")
 @click.option("-o", "--output", "form", type=click.Choice(FORMATS), default="table", show_default=True)
 @click.version_option(package_name="congressd")
 @click.pass_context
@@ -95,8 +138,18 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     except (click.Abort, KeyboardInterrupt):
         sys.exit(130)
     except BrokenPipeError:  # `congress ... | head` is no failure
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _drop_output()
         sys.exit(Exit.OK)
+    except OSError as error:
+        if error.filename is not None:
+            raise
+        _drop_output()
+        _end(Failure(f"the output cannot be written: {error.strerror or error}", Exit.USAGE))
+
+
+def _drop_output() -> None:
+    """What is still to be written goes nowhere, so that the end of the process does not try it again."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _end(failure: Failure) -> NoReturn:

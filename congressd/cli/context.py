@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping, Sequence
 from enum import IntEnum
+from functools import wraps
 from typing import Any, TypeVar, cast
 
 import click
@@ -35,7 +36,7 @@ class Failure(click.ClickException):
         self.code = code
 
     def show(self, file: Any = None) -> None:
-        click.echo(f"congress: {self.message}", err=True)
+        output.say(f"congress: {self.message}", err=True)
 
 
 class Client:
@@ -64,24 +65,24 @@ class Client:
         return self.form in ("table", "csv")
 
     def listing(self, items: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> None:
-        click.echo(output.listing(items, columns, self.form))
+        output.put(output.listing(items, columns, self.form), self.form)
 
     def record(self, item: Mapping[str, Any]) -> None:
-        click.echo(output.record(item, self.form))
+        output.put(output.record(item, self.form), self.form)
 
     def rows(self, columns: Sequence[str], rows: Sequence[Sequence[Any]], items: Sequence[Mapping[str, Any]]) -> None:
         """Rows of a table: ``items`` are the same rows as the service's objects, for JSON and YAML."""
         if self.form in ("json", "yaml"):
-            click.echo(output.listing(items, (), self.form))
+            output.put(output.listing(items, (), self.form), self.form)
         else:
-            click.echo(output.grid(columns, rows, self.form))
+            output.put(output.grid(columns, rows, self.form), self.form)
 
     def done(self, sentence: str, item: Mapping[str, Any] | None = None) -> None:
         """What a change did: a sentence for people, the changed object in JSON and YAML."""
         if self.form in ("json", "yaml") and item is not None:
             self.record(item)
         else:
-            click.echo(sentence)
+            output.say(sentence)
 
 
 pass_client = click.make_pass_decorator(Client)
@@ -97,7 +98,23 @@ def verb(function: F) -> F:
         callback=_choose,
         help="How to print the answer. JSON and YAML hold the objects of the REST API.",
     )
-    return cast(F, option(pass_client(function)))
+
+    @wraps(function)
+    def with_names(*args: Any, **given: Any) -> Any:
+        _need_names(click.get_current_context())
+        return function(*args, **given)
+
+    return cast(F, option(pass_client(with_names)))
+
+
+def _need_names(context: click.Context) -> None:
+    """Refuse an empty argument where a name or a file is wanted; a value may be empty. Raises Failure."""
+    for parameter in context.command.params:
+        metavar = parameter.metavar or (parameter.name or "").upper()
+        if isinstance(parameter, click.Argument) and "VALUE" not in metavar:
+            given = context.params.get(parameter.name or "")
+            if given == "" or (isinstance(given, tuple) and "" in given):
+                raise Failure(f"{metavar.strip('[].')} is empty; see --help for what stands there")
 
 
 def _choose(context: click.Context, _: click.Parameter, value: str | None) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from congressd.daemon.start import StartError
 
-__all__ = ["DATABASE", "LOG_FILE", "StartError", "claim"]
+__all__ = ["DATABASE", "LOG_FILE", "StartError", "announce", "claim"]
 
 DATABASE = "congressd.db"
 LOG_FILE = "congressd.log"
@@ -45,12 +45,18 @@ def claim(path: Path, wait: float = 3.0) -> int:
             if time.monotonic() < deadline:
                 time.sleep(0.05)
                 continue
-            holder = os.pread(descriptor, 32, 0).decode("ascii", "replace").strip() or "unknown"
+            holder = os.pread(descriptor, 32, 0).decode("ascii", "replace").partition("\n")[0].strip() or "unknown"
             os.close(descriptor)
             raise StartError(
                 f"the data directory {path} is in use by another congressd (process {holder}). Stop that one, or give "
                 f"this one a directory of its own with --data-dir"
             ) from None
         os.ftruncate(descriptor, 0)
-        os.pwrite(descriptor, str(os.getpid()).encode("ascii"), 0)
+        os.pwrite(descriptor, f"{os.getpid()}\n".encode("ascii"), 0)
         return descriptor
+
+
+def announce(descriptor: int, host: str, port: int) -> None:
+    """Write behind the process where it listens, for `congressd doctor`. ``descriptor`` holds the claim."""
+    os.ftruncate(descriptor, 0)
+    os.pwrite(descriptor, f"{os.getpid()}\n{host}\n{port}\n".encode(), 0)

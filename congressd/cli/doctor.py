@@ -114,9 +114,14 @@ def bundle(config: Path | None, data_dir: Path | None, output: Path | None, sinc
 
 
 def _place(config: Path | None, data_dir: Path | None) -> Place:
-    """This node, with what is wrong with its configuration instead of an exception."""
+    """This node, with what is wrong with its configuration instead of an exception.
+
+    Raises StartError for a directory that was named and is not there: nothing of it could be looked at.
+    """
     from congressd.doctor.place import Place
 
+    if data_dir is not None and not data_dir.is_dir():
+        raise StartError(f"there is no directory {data_dir}; --data-dir is the one that `congressd serve` was given")
     file = config or (SYSTEM_FILE if SYSTEM_FILE.exists() else None)
     try:
         given = {} if data_dir is None else {("DEFAULT", "data_dir"): data_dir}

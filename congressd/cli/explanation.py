@@ -33,7 +33,7 @@ def tree(explanation: Mapping[str, Any]) -> str:
             out.append(f"{indent}{each}")
             continue
         step = steps[each]
-        fact = f"{indent}{step['table']}({', '.join(map(_literal, step['data']))})"
+        fact = f"{indent}{step['table']}({literals(step['data'])})"
         if "rule" not in step:
             out.append(fact)
         elif each in shown:
@@ -43,6 +43,11 @@ def tree(explanation: Mapping[str, Any]) -> str:
             out += [fact, f"{indent}  by {step['rule']}"]
             todo += [(depth + 1, below) for below in reversed([*step["premises"], *step["conditions"]])]
     return "\n".join(out)
+
+
+def literals(values: Sequence[Any]) -> str:
+    """Arguments as the policy language writes them."""
+    return ", ".join(map(_literal, values))
 
 
 def _literal(value: Any) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import json
+import re
 import ssl
 from collections.abc import Mapping
 from typing import Any
@@ -38,13 +39,19 @@ class Service:
 
     def __init__(self, endpoint: str = DEFAULT_ENDPOINT, token: str = "", timeout: float = 60.0) -> None:
         """``timeout`` is the number of seconds to wait for an answer. Raises ValueError for a bad endpoint."""
-        parts = urlsplit(endpoint if "//" in endpoint else f"http://{endpoint}")
         try:
+            parts = urlsplit(endpoint if "//" in endpoint else f"http://{endpoint}")
             port = parts.port
+            (parts.hostname or "").encode("idna")
         except ValueError:
-            port = -1
-        if parts.scheme not in ("http", "https") or not parts.hostname or port == -1:
+            port, parts = None, urlsplit("")
+        if parts.scheme not in ("http", "https") or not parts.hostname:
             raise ValueError(f"the endpoint {endpoint!r} is not of the form http://HOST:PORT")
+        if not re.fullmatch("[!-~]*", parts.path):
+            raise ValueError(
+                f"the endpoint {endpoint!r} has characters that an address cannot hold; its path would be written "
+                f"{quote(parts.path)}"
+            )
         self.endpoint = f"{parts.scheme}://{parts.netloc}{parts.path.rstrip('/')}"
         self._path = parts.path.rstrip("/")
         self._host, self._port = parts.hostname, port

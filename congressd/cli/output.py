@@ -1,16 +1,51 @@
-"""What the client prints: one function for each format, the same for every verb."""
+"""What the client prints: one function for each format, the same for every verb.
+
+Values come from sources that anybody may write to. What people read has control characters escaped, since a terminal
+obeys them; what programs read has every value as it is.
+"""
 
 from __future__ import annotations
 
 import csv
 import io
 import json
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import click
 import yaml
 
 FORMATS = ("table", "json", "csv", "yaml")
+_CONTROLS = re.compile("[\x00-\x1f\x7f-\x9f]")  # C0, DEL and C1
+_HIGH_CONTROLS = re.compile("[\x7f-\x9f]")  # those that JSON leaves as they are
+
+
+def say(text: str, *, err: bool = False) -> None:
+    """Print lines for people: no character of them can command the terminal."""
+    click.echo("\n".join(map(visible, text.split("\n"))), err=err)
+
+
+def put(text: str, form: str) -> None:
+    """Print what one of the functions below made of data."""
+    if form == "table":
+        say(text)
+    else:
+        put_exactly(f"{text}\n")
+
+
+def put_exactly(text: str) -> None:
+    """Print a text for programs: every character as it is, in UTF-8."""
+    click.echo(text.encode("utf-8", "backslashreplace"), nl=False)  # of a text it would take ANSI sequences out
+
+
+def visible(text: str) -> str:
+    """``text`` in one line, with control characters written as JSON writes them."""
+    return _CONTROLS.sub(_escaped, text)
+
+
+def _escaped(match: re.Match[str]) -> str:
+    return f"\\u{ord(match[0]):04x}"
 
 
 def listing(items: Sequence[Mapping[str, Any]], columns: Sequence[str], form: str) -> str:
@@ -37,7 +72,8 @@ def grid(columns: Sequence[str], rows: Sequence[Sequence[Any]], form: str) -> st
     """``rows`` under ``columns`` as a table or CSV."""
     if form == "csv":
         return _csv(columns, rows)
-    cells = [[cell(value).split("\n") for value in row] for row in rows]
+    cells = [[[visible(line) for line in cell(value).split("\n")] for value in row] for row in rows]
+    columns = [visible(name) for name in columns]
     widths = [
         max([len(name), *(len(line) for row in cells for line in row[index])]) for index, name in enumerate(columns)
     ]
@@ -66,7 +102,7 @@ def _csv(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
 
 
 def _json(item: object) -> str:
-    return json.dumps(item, ensure_ascii=False, indent=2)
+    return _HIGH_CONTROLS.sub(_escaped, json.dumps(item, ensure_ascii=False, indent=2))
 
 
 def _yaml(item: object) -> str:

@@ -9,8 +9,10 @@ import click
 import yaml
 
 from congressd.cli.changing import given, warn
+from congressd.cli.checking import doubled
 from congressd.cli.context import Client, Failure, verb
 from congressd.cli.http import RefusedError
+from congressd.cli.output import put_exactly
 from congressd.cli.policyfile import FileError, FilePolicy, read_policies
 from congressd.model.errors import CongressError
 
@@ -119,15 +121,15 @@ def policy_export(client: Client, name: str) -> None:
     document["rules"] = [
         {
             field: _lines(rule[field]) if isinstance(rule[field], str) else rule[field]
-            for field in ("name", "comment", "rule", "options")
-            if rule.get(field)
+            for field in ("name", "comment", "enabled", "rule", "options")
+            if (rule[field] is False if field == "enabled" else rule.get(field))
         }
         for rule in rules
     ]
     if client.form == "json":
         client.record(document)
     else:
-        click.echo(yaml.dump(document, Dumper=_Readable, allow_unicode=True, sort_keys=False, width=120), nl=False)
+        put_exactly(yaml.dump(document, Dumper=_Readable, allow_unicode=True, sort_keys=False, width=120))
 
 
 @policy.command("update")
@@ -169,6 +171,8 @@ def _read(files: tuple[Path, ...]) -> list[FilePolicy]:
             raise Failure(f"{path}{f':{problem.line}' if problem.line else ''}: {problem}") from None
         except CongressError as error:
             raise Failure(f"{path}: {error.detail}") from None
+    for finding in doubled(policies):
+        raise Failure(f"{finding.file}: {finding.message}")
     return policies
 
 

@@ -1,14 +1,15 @@
 """Policy files: YAML as Congress' ``policy create-from-file`` reads it, and plain text of the policy language.
 
 A YAML file holds one policy or more, each a document of its own: ``name``, ``description``, ``kind``,
-``abbreviation`` and ``rules``, a list of plain texts or of objects with ``rule``, ``name``, ``comment`` and, for an
-execute rule, ``options``. A text file (``.congress``, ``.dl``) holds the rules of one policy, which has the name of the
-file; the comment above a rule is the rule's comment.
+``abbreviation`` and ``rules``, a list of plain texts or of objects with ``rule``, ``name``, ``comment``, ``enabled``
+(false for a rule that is kept and has no effect) and, for an execute rule, ``options``. A text file (``.congress``,
+``.dl``) holds the rules of one policy, which has the name of the file; the comment above a rule is the rule's comment.
 """
 
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,10 +22,11 @@ from congressd.model.actions import parse_options
 from congressd.model.errors import CongressError
 
 TEXT_SUFFIXES = (".congress", ".dl", ".datalog")
+STANDARD_INPUT = Path("-")
 YAML_SUFFIXES = (".yaml", ".yml", ".json")
 LONGEST_COMMENT = 255  # characters that the API takes
 _FIELDS = ("name", "description", "kind", "abbreviation", "rules", "depends-on", "id", "owner_id")
-_RULE_FIELDS = ("rule", "name", "comment", "options", "id")
+_RULE_FIELDS = ("rule", "name", "comment", "enabled", "options", "id")
 
 
 class FileError(Exception):
@@ -44,6 +46,7 @@ class FileRule:
     comment: str = ""
     line: int | None = None
     options: Mapping[str, Any] = field(default_factory=dict)
+    enabled: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +69,8 @@ class FilePolicy:
                 item["name"] = rule.name
             if rule.comment:
                 item["comment"] = rule.comment
+            if not rule.enabled:
+                item["enabled"] = False
             if rule.options:
                 item["options"] = dict(rule.options)
             rules.append(item)
@@ -80,15 +85,27 @@ class FilePolicy:
         return body
 
 
-def read_policies(path: Path) -> list[FilePolicy]:
-    """The policies in a file. Raises FileError, and CongressError "rule_syntax" from the text of a plain file."""
+def read_text(path: Path) -> str:
+    """The text of a file, or of standard input. Raises FileError."""
     try:
-        text = path.read_text(encoding="utf-8-sig")
+        data = sys.stdin.buffer.read() if path == STANDARD_INPUT else path.read_bytes()
+        text = data.decode("utf-8-sig").replace("\r\n", "\n").replace("\r", "\n")
     except UnicodeDecodeError as error:
         raise FileError(f"not UTF-8 text (byte {error.start})") from None
     except OSError as error:
         raise FileError(f"{error.strerror or error}") from None
-    if path.suffix in TEXT_SUFFIXES:
+    if "\0" in text:
+        raise FileError("not a text, since it has NUL characters", text.count("\n", 0, text.index("\0")) + 1)
+    return text
+
+
+def read_policies(path: Path) -> list[FilePolicy]:
+    """The policies in a file; "-" is standard input, with the rules of one policy.
+
+    Raises FileError, and CongressError "rule_syntax" from the text of a plain file.
+    """
+    text = read_text(path)
+    if path == STANDARD_INPUT or path.suffix in TEXT_SUFFIXES:
         return [_from_text(path, text)]
     if path.suffix in YAML_SUFFIXES:
         return _from_yaml(path, text)
@@ -107,7 +124,8 @@ def _from_yaml(path: Path, text: str) -> list[FilePolicy]:
                 policies.append(_policy(path, item, node))
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
-        raise FileError(f"not YAML: {getattr(error, 'problem', None) or error}", mark and mark.line + 1) from None
+        problem = " ".join(str(getattr(error, "problem", None) or error).split())
+        raise FileError(f"not YAML: {problem}", mark and mark.line + 1) from None
     if not policies:
         raise FileError("the file is empty; a policy has at least a name")
     return policies
@@ -143,13 +161,16 @@ def _rule(policy: str, item: Any, line: int | None) -> FileRule:
         raise FileError(f"a rule of {policy} is a text, or a map with the text under `rule`", line)
     for key in item:
         if key not in _RULE_FIELDS:
-            raise FileError(f"there is no field {key!r} in a rule; allowed are rule, name, comment, options", line)
+            raise FileError(f"there is no field {key!r} in a rule; allowed are {', '.join(_RULE_FIELDS[:5])}", line)
+    enabled = item.get("enabled", True)
+    if not isinstance(enabled, bool):
+        raise FileError(f"a rule of {policy}: enabled must be true or false, not {enabled!r}", line)
     options = item.get("options") or {}
     try:
         parse_options(options)
     except CongressError as error:
         raise FileError(f"a rule of {policy}: {error.detail}", line) from None
-    return FileRule(item["rule"].strip(), item.get("name"), str(item.get("comment") or ""), line, options)
+    return FileRule(item["rule"].strip(), item.get("name"), str(item.get("comment") or ""), line, options, enabled)
 
 
 def _rule_lines(node: yaml.Node) -> dict[int, int]:

@@ -21,8 +21,9 @@ _HEAD = """# The command line
 `http://127.0.0.1:1789`. A bearer token comes from `--token` or `CONGRESS_TOKEN`.
 
 **What it prints.** `-o table` for people, `-o json`, `-o yaml` and `-o csv` for programs. JSON and YAML hold the
-objects of the REST API as they are, so they are as stable as it is; a change prints the changed object. Problems go
-to standard error.
+objects of the REST API as they are, so they are as stable as it is; a change prints the changed object. What is
+printed for programs holds every value as it is; for people control characters are escaped, as in `\\u001b`, so that no
+value can command a terminal. Problems and warnings go to standard error.
 
 **Exit codes of `congress`.**
 
@@ -30,7 +31,7 @@ to standard error.
 | --- | --- |
 | 0 | it worked |
 | 1 | it worked, and the answer is "no": `check` found errors, `fmt` would change a file, `--exit-code` found rows |
-| 2 | wrong usage, or a local file that cannot be used |
+| 2 | wrong usage, or a local file or output, that cannot be used |
 | 3 | the service knows no such policy, rule, table or source |
 | 4 | no service answered |
 | 5 | the service refused: bad input, a conflict, missing rights |
@@ -52,7 +53,7 @@ rules:
 ```
 
 Or the rules alone, in a file whose name is the policy's and ends in `.congress` or `.dl`; the comment above a rule
-becomes the rule's comment.
+becomes the rule's comment. In YAML, `enabled: false` keeps a rule without effect.
 """
 
 

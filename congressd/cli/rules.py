@@ -11,7 +11,7 @@ import yaml
 from congressd.cli.changing import given, warn
 from congressd.cli.context import Client, Exit, Failure, verb
 
-_COLUMNS = ("id", "name", "rule", "comment")
+_COLUMNS = ("id", "name", "state", "rule", "comment")
 
 _options = click.option(
     "--options",
@@ -29,11 +29,17 @@ def rule() -> None:
 @click.argument("policy_name", metavar="POLICY")
 @verb
 def rule_list(client: Client, policy_name: str) -> None:
-    """All rules of a policy.
+    """All rules of a policy, and whether each is active, waiting or disabled.
 
     Example: congress rule list security
     """
-    client.listing(_rules(client, policy_name), _COLUMNS)
+    rules = rules_of(client, policy_name)
+    if not client.for_people:
+        client.listing(rules, ())
+        return
+    idle = client.service.get("v1", "policies", policy_name, "status")["not_active"]
+    states = {each["id"]: each["state"] for each in idle}
+    client.listing([each | {"state": states.get(each["id"], "active")} for each in rules], _COLUMNS)
 
 
 @rule.command("show")
@@ -45,7 +51,7 @@ def rule_show(client: Client, policy_name: str, name: str) -> None:
 
     Example: congress rule show security violation
     """
-    found = _find_rule(client, policy_name, name)
+    found = find_rule(client, policy_name, name)
     status = client.service.get("v1", "policies", policy_name, "rules", found["id"], "status")
     client.record(found | {field: status[field] for field in ("state", "reason") if status.get(field)})
 
@@ -78,6 +84,7 @@ def rule_create(
 @click.option("--rule", "text", help='The new text; "-" reads it from standard input.')
 @click.option("--name", "new_name", help="A new name.")
 @click.option("--comment", help="A new comment.")
+@click.option("--enable/--disable", "enabled", default=None, help="Let it have effect, or keep it without any.")
 @_options
 @verb
 def rule_update(
@@ -87,15 +94,23 @@ def rule_update(
     text: str | None,
     new_name: str | None,
     comment: str | None,
+    enabled: bool | None,
     options: str | None,
 ) -> None:
     """Change a rule, found by id or name.
 
+    \b
     Example: congress rule update security violation --comment "Agreed in May"
+             congress rule update security violation --disable
     """
-    found = _find_rule(client, policy_name, name)
-    more = _with_options(options)
-    body = given(rule=None if text is None else _text(text), name=new_name, comment=comment, options=options) | more
+    found = find_rule(client, policy_name, name)
+    body = given(
+        rule=None if text is None else _text(text),
+        name=new_name,
+        comment=comment,
+        enabled=enabled,
+        options=_with_options(options).get("options"),
+    )
     made = client.service.call("PATCH", "v1", "policies", policy_name, "rules", found["id"], body=body)
     client.done(f"rule {found['id']} updated", made)
     warn(made)
@@ -111,18 +126,20 @@ def rule_delete(client: Client, policy_name: str, names: tuple[str, ...]) -> Non
     Example: congress rule delete security violation
     """
     for name in names:
-        found = _find_rule(client, policy_name, name)
+        found = find_rule(client, policy_name, name)
         client.service.call("DELETE", "v1", "policies", policy_name, "rules", found["id"])
         client.done(f"rule {found['id']} deleted", found)
 
 
-def _rules(client: Client, policy_name: str) -> list[dict[str, Any]]:
+def rules_of(client: Client, policy_name: str) -> list[dict[str, Any]]:
+    """All rules of a policy, as the service's objects."""
     results: list[dict[str, Any]] = client.service.get("v1", "policies", policy_name, "rules")["results"]
     return results
 
 
-def _find_rule(client: Client, policy_name: str, name: str) -> dict[str, Any]:
-    rules = _rules(client, policy_name)
+def find_rule(client: Client, policy_name: str, name: str) -> dict[str, Any]:
+    """The rule with an id or name. Raises Failure if there is none, or more than one."""
+    rules = rules_of(client, policy_name)
     found = [each for each in rules if each["id"] == name] or [each for each in rules if each["name"] == name]
     if not found:
         raise Failure(f"policy {policy_name} has no rule with the id or name {name!r}", Exit.NOT_FOUND)

@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from congressd.cli.context import Client, Exit, verb
+from congressd.cli.output import say
 
 
 @click.command()
@@ -57,28 +58,28 @@ def history(client: Client, since: int | None, limit: int) -> None:
 
 def _show(client: Client, service: dict[str, Any], policies: dict[str, Any], sources: dict[str, Any]) -> None:
     state = "ready" if service["ready"] else f"NOT ready: {'; '.join(service['missing'])}"
-    click.echo(f"{client.service.endpoint} is {state}")
+    say(f"{client.service.endpoint} is {state}")
     engine, answers = service["engine"], service["answers"]
-    click.echo(
+    say(
         f"revision {service['revision']}, epoch {service['epoch']}, bus {service['bus']}, "
         f"{service['backlog']} batches and heartbeats to apply\n"
         f"the engine holds {engine['rows']} rows of {engine['tables']} tables, and runs {engine['rules']} rules; "
         f"{answers['kept']} answers are kept"
     )
     if service["access"] != "fine":
-        click.echo(f"access: {service['access']}")
-    click.echo()
+        say(f"access: {service['access']}")
+    say("")
     client.listing([_node(each) for each in service["nodes"]], ("node", "role", "state", "epoch", "revision", "note"))
-    click.echo()
+    say("")
     client.listing(
         [{"policy": name, "rules": _rule_counts(each)} for name, each in policies.items()], ("policy", "rules")
     )
-    click.echo()
+    say("")
     held = {each["source"]: each for each in service["sources"]}
     lines = [_source(name, each, held.get(name)) for name, each in sources.items()]
     client.listing(lines, ("source", "state", "rows", "error", "age", "behind"))
     for each in service["failures"]:
-        click.echo(f"\nfailed on {each['count']} rows: {each['rule']}\n  last: {each['last'][-1]}")
+        say(f"\nfailed on {each['count']} rows: {each['rule']}\n  last: {each['last'][-1]}")
 
 
 def _node(node: dict[str, Any]) -> dict[str, Any]:

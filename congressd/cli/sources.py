@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from typing import Any
 
 import click
 import yaml
 
+from congressd.cli.changing import warn
 from congressd.cli.context import Client, Failure, verb
+from congressd.cli.http import RefusedError
+from congressd.cli.output import say
 
 _SOURCE_COLUMNS = ("name", "driver", "enabled", "description")
 
@@ -84,8 +88,8 @@ def source_create(
     }
     made = client.service.call("POST", "v1", "data-sources", body=body)
     client.done(f"source {made['name']} created", made)
-    for warning in made.get("warnings", ()):
-        click.echo(f"warning: {warning}", err=True)
+    warn(made)
+    _warn_of_error(client, made)
 
 
 @source.command("update")
@@ -116,6 +120,22 @@ def source_update(
     if not body:
         raise Failure("nothing to change was given; see --help for what can be")
     client.done(f"source {name} updated", client.service.call("PATCH", "v1", "data-sources", name, body=body))
+
+
+def _warn_of_error(client: Client, made: dict[str, Any], patience: float = 1.0) -> None:
+    """Say what is wrong with a new source if that is known at once: one that is set up wrongly fails at first."""
+    end = time.monotonic() + patience
+    while made["enabled"] and time.monotonic() < end:
+        try:
+            status = client.service.get("v1", "data-sources", made["id"], "status")
+        except RefusedError:
+            return  # the source was made all the same
+        if status["last_error"] != "None":
+            say(f"warning: {status['last_error']}", err=True)
+            return
+        if status["last_updated"] != "None":
+            return
+        time.sleep(0.05)
 
 
 @source.command("delete")
@@ -204,7 +224,7 @@ def driver_show(client: Client, name: str) -> None:
     if client.form != "table":
         client.record(found)
         return
-    click.echo(f"{found['id']}: {found['description']}\n")
+    say(f"{found['id']}: {found['description']}\n")
     described = found.get("options")
     if described:
         client.listing(described, ("name", "type", "required", "default", "description"))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import difflib
-import sys
 from pathlib import Path
 
 import click
@@ -11,12 +10,26 @@ import yaml
 
 from congressd.cli.checking import Finding, Known, check_policies, line_of, message_of
 from congressd.cli.context import Client, Exit, Failure, verb
-from congressd.cli.policyfile import TEXT_SUFFIXES, YAML_SUFFIXES, FileError, FilePolicy, read_policies
+from congressd.cli.output import put_exactly, say
+from congressd.cli.policyfile import (
+    STANDARD_INPUT,
+    TEXT_SUFFIXES,
+    YAML_SUFFIXES,
+    FileError,
+    FilePolicy,
+    read_policies,
+    read_text,
+)
 from congressd.cli.yamlrules import format_yaml
 from congressd.language.formatter import format_text
 from congressd.model.errors import CongressError
 
-_files = click.argument("files", nargs=-1, required=True, type=click.Path(exists=True, dir_okay=False, path_type=Path))
+_files = click.argument(
+    "files",
+    nargs=-1,
+    required=True,
+    type=click.Path(exists=True, allow_dash=True, dir_okay=False, path_type=Path),
+)
 
 
 @click.command()
@@ -34,11 +47,13 @@ _files = click.argument("files", nargs=-1, required=True, type=click.Path(exists
 def check(client: Client, files: tuple[Path, ...], schema_files: tuple[Path, ...], service: bool, strict: bool) -> None:
     """Find mistakes in policy FILES.
 
-    The files (YAML, or rules in .congress and .dl) are checked as if they were loaded together. Finds errors of
-    syntax, unsafe variables, recursion over all files, unknown builtins and, with --schema or
-    --service, unknown tables and columns. Nothing is sent. Ends with exit code 1 if there are errors.
+    The files (YAML, or rules in .congress and .dl; "-" is rules on standard input) are checked as if they were loaded
+    together. Finds errors of syntax, unsafe variables, recursion over all files, unknown builtins and, with --schema
+    or --service, unknown tables and columns. Nothing is sent. Ends with exit code 1 if there are errors.
 
+    \b
     Example: congress check security.congress --service
+             congress check - < security.congress
     """
     policies: list[FilePolicy] = []
     findings: list[Finding] = []
@@ -52,7 +67,7 @@ def check(client: Client, files: tuple[Path, ...], schema_files: tuple[Path, ...
     findings += check_policies(policies, _known(client, schema_files, service))
     if client.form == "table":
         for finding in findings:
-            click.echo(str(finding))
+            say(str(finding))
         click.echo(_summary(policies, findings))
     else:
         client.listing([finding.document() for finding in findings], tuple(Finding.__match_args__))
@@ -61,7 +76,7 @@ def check(client: Client, files: tuple[Path, ...], schema_files: tuple[Path, ...
 
 
 @click.command()
-@click.argument("files", nargs=-1, required=True, type=click.Path(allow_dash=True, dir_okay=False, path_type=Path))
+@_files
 @click.option("--check", "mode", flag_value="check", help="Only name the files that would change; exit code 1 if any.")
 @click.option("--diff", "mode", flag_value="diff", help="Show what would change; exit code 1 if anything.")
 @click.option("--write", "mode", flag_value="write", help="Change the files in place.")
@@ -81,7 +96,7 @@ def fmt(files: tuple[Path, ...], mode: str | None) -> None:
         after = _formatted(path, before)
         changed |= after != before
         if mode is None:
-            click.echo(after, nl=False)
+            put_exactly(after)
         elif after == before:
             continue
         elif mode == "check":
@@ -90,11 +105,11 @@ def fmt(files: tuple[Path, ...], mode: str | None) -> None:
             lines = difflib.unified_diff(
                 before.splitlines(True), after.splitlines(True), str(path), f"{path} formatted"
             )
-            click.echo("".join(lines), nl=False)
-        elif str(path) == "-":
-            click.echo(after, nl=False)
+            put_exactly("".join(lines))
+        elif path == STANDARD_INPUT:
+            put_exactly(after)
         else:
-            path.write_text(after, encoding="utf-8")
+            _write(path, after)
             click.echo(f"{path} changed")
     if changed and mode in ("check", "diff"):
         raise SystemExit(int(Exit.NO))
@@ -102,16 +117,23 @@ def fmt(files: tuple[Path, ...], mode: str | None) -> None:
 
 def _source(path: Path) -> str:
     try:
-        return sys.stdin.read() if str(path) == "-" else path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise Failure(f"{path}: {getattr(error, 'strerror', None) or error}") from None
+        return read_text(path)
+    except FileError as problem:
+        raise Failure(f"{path}{f':{problem.line}' if problem.line else ''}: {problem}") from None
+
+
+def _write(path: Path, text: str) -> None:
+    try:
+        path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise Failure(f"{path}: {error.strerror or error}") from None
 
 
 def _formatted(path: Path, text: str) -> str:
     try:
         if path.suffix in YAML_SUFFIXES:
             return format_yaml(text)
-        if str(path) == "-" or path.suffix in TEXT_SUFFIXES:
+        if path == STANDARD_INPUT or path.suffix in TEXT_SUFFIXES:
             return format_text(text)
     except CongressError as error:
         raise Failure(f"{path}: {error.detail}", Exit.NO) from None

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Iterator
+from collections.abc import Callable, Collection, Iterator
+from typing import Final
 
 from congressd.config.brokers import broker_urls
 from congressd.config.options import Settings
 from congressd.model.commands import parse_commands
 
 
-def problems_across(settings: Settings) -> Iterator[str]:
-    """One sentence for each rule that ``settings`` break."""
-    yield from _lease(settings)
-    yield from _access(settings)
-    yield from _bus(settings)
-    yield from _actions(settings)
+def problems_across(settings: Settings, wrong: Collection[str] = ()) -> Iterator[str]:
+    """One sentence for each rule that ``settings`` break; ``wrong`` are options, as ``[group]/name``, of which the
+    value is not known, so that nothing can be said of what they are in."""
+    for check, read in _CHECKS:
+        if not any(label in wrong for label in read):
+            yield from check(settings)
 
 
 def _lease(settings: Settings) -> Iterator[str]:
@@ -64,6 +65,21 @@ def _actions(settings: Settings) -> Iterator[str]:
                 f"[actions]/allowed_urls has {url!r}, which is not the beginning of an address; write the host with "
                 f"the slash behind it, such as https://hooks.example.org/"
             )
+
+
+#: Each check with the options that it reads.
+_CHECKS: Final[tuple[tuple[Callable[[Settings], Iterator[str]], tuple[str, ...]], ...]] = (
+    (_lease, ("[dsd]/lease", "[dsd]/renew_period", "[dsd]/lease_margin")),
+    (
+        _access,
+        (
+            "[DEFAULT]/auth_strategy", "[DEFAULT]/serve_everybody", "[DEFAULT]/bind_host", "[dsd]/bind_host",
+            "[dsd]/bind_port",
+        ),
+    ),
+    (_bus, ("[bus]/url",)),
+    (_actions, ("[actions]/commands", "[actions]/allowed_urls")),
+)  # fmt: skip
 
 
 def is_loopback(host: str) -> bool:

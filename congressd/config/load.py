@@ -79,29 +79,33 @@ def load(
     problems: list[str] = []
     warnings: list[str] = []
     written: dict[str, str] = {}
+    readable = []
     for path in files:
-        written |= _check_names(path, rows, problems, warnings)
-    if problems:
-        raise ConfigError(problems)
-    conf = _read_files(files, rows)
+        texts = _check_names(path, rows, problems, warnings)
+        if texts is not None:
+            readable.append(path)
+            written |= texts
+    conf = _read_files(readable, rows, problems)
     given = _from_environment(environment or {}, rows, problems)
     given.update(arguments or {})
     values: dict[str, dict[str, Any]] = {}
+    wrong = set()
     for row in rows:
-        value = _value(conf, row, given, written, problems)
+        value, problem = _value(conf, row, given, written)
         values.setdefault(row.group.lower(), {})[row.name] = value
-    if problems:
-        raise ConfigError(problems)
+        if problem:
+            problems.append(problem)
+            wrong.add(row.label)
     settings = Settings(
         **{group.name: type(cast(Any, group.default))(**values[group.name]) for group in dataclasses.fields(Settings)}
     )
-    problems.extend(problems_across(settings))
+    problems.extend(problems_across(settings, wrong))
     if problems:
         raise ConfigError(problems)
     return Loaded(settings, tuple(warnings))
 
 
-def _read_files(files: Sequence[Path], rows: Sequence[Option]) -> cfg.ConfigOpts:
+def _read_files(files: Sequence[Path], rows: Sequence[Option], problems: Sequence[str]) -> cfg.ConfigOpts:
     logging.getLogger("oslo_config").setLevel(logging.ERROR)  # it calls Congress' names deprecated; they are welcome
     conf = cfg.ConfigOpts()
     for row in rows:
@@ -109,7 +113,7 @@ def _read_files(files: Sequence[Path], rows: Sequence[Option]) -> cfg.ConfigOpts
     try:
         conf([], project="congressd", default_config_files=[str(path) for path in files], use_env=False)
     except cfg.Error as error:
-        raise ConfigError([str(error)]) from None
+        raise ConfigError([*problems, str(error)]) from None
     return conf
 
 
@@ -118,18 +122,17 @@ def _value(
     row: Option,
     given: Mapping[tuple[str, str], object],
     written: Mapping[str, str],
-    problems: list[str],
-) -> str | int | float | bool:
+) -> tuple[str | int | float | bool, str]:
+    """The value of an option, or its default and what is wrong with the value that was given."""
     group = None if row.group == "DEFAULT" else row.group
     key = (row.group, row.name)
     try:
         if key in given:
             conf.set_override(row.name, str(given[key]), group=group)
-        return _spelling(row, conf[row.name] if group is None else conf[group][row.name])
+        return _spelling(row, conf[row.name] if group is None else conf[group][row.name]), ""
     except (ValueError, cfg.ConfigFileValueError):
         text = given.get(key, written.get(row.label, written.get(row.about.congress)))
-        problems.append(f"{row.label} is {str(text)!r}. {allowed(row)}")
-        return row.default
+        return row.default, f"{row.label} is {str(text)!r}. {allowed(row)}"
 
 
 def _spelling(row: Option, value: Any) -> str | int | float | bool:
@@ -174,17 +177,26 @@ def _oslo_option(row: Option) -> cfg.Opt:
     return cfg.StrOpt(row.name, choices=choices, ignore_case=bool(choices), secret=about.secret, **common)
 
 
-def _check_names(path: Path, rows: Sequence[Option], problems: list[str], warnings: list[str]) -> dict[str, str]:
-    """What the file says, by ``[group]/name``; oslo.config is silent about a name that it does not know."""
+def _check_names(path: Path, rows: Sequence[Option], problems: list[str], warnings: list[str]) -> dict[str, str] | None:
+    """What the file says, by ``[group]/name``, or None if it cannot be read.
+
+    oslo.config is silent about a name that it does not know.
+    """
     sections: dict[str, dict[str, Any]] = {}
     try:
+        if b"\0" in path.read_bytes():
+            problems.append(f"{path}: not a configuration file, since it is no text")
+            return None
         cfg.ConfigParser(str(path), sections).parse()
     except OSError as error:
         problems.append(f"{path}: {error.strerror or error}")
-        return {}
-    except (cfg.ParseError, UnicodeDecodeError) as error:
+        return None
+    except UnicodeDecodeError as error:
+        problems.append(f"{path}: not UTF-8 text (byte {error.start})")
+        return None
+    except cfg.ParseError as error:
         problems.append(f"{path}: {error}")
-        return {}
+        return None
     known = {row.label for row in rows} | {row.about.congress for row in rows}
     for group, entries in sections.items():
         for name in entries:

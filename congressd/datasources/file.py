@@ -6,6 +6,7 @@ table's old rows in place, and the status says why. The folder is looked at by s
 
 from __future__ import annotations
 
+import json
 import os
 import stat
 import time
@@ -102,8 +103,8 @@ class FileDriver(Driver):
     def check_config(cls, config: Mapping[str, object] | None) -> dict[str, Any]:
         """As every driver's; besides, the path must be absolute, and lists must hold names."""
         parsed = super().check_config(config)
-        if not os.path.isabs(parsed["path"]):
-            raise _bad("path", f'is "{parsed["path"]}"; it must be an absolute path, such as "/srv/tables"')
+        if not os.path.isabs(parsed["path"]) or "\0" in parsed["path"]:
+            raise _bad("path", f'is {json.dumps(parsed["path"])}; it must be an absolute path, such as "/srv/tables"')
         if len(parsed["delimiter"]) > 1 or parsed["delimiter"] in ('"', "\n", "\r"):
             raise _bad("delimiter", f"is {parsed['delimiter']!r}; it must be one character, and no quote or newline")
         if not _names(parsed["text_columns"]):

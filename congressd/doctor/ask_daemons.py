@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import fcntl
+import shlex
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from congressd.agent import control
 from congressd.doctor.ask_haproxy import policy_engines
 from congressd.doctor.ask_http import Api, ask_all
 from congressd.doctor.finding import Failed, NotHere
 from congressd.doctor.place import ANSWER, Place
+
+LOCK: Final = "lock"  #: in data_dir: held by the service, with its process, host and port in a line each
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,20 +65,44 @@ def ask_nodes(place: Place) -> list[dict[str, Any]]:
 
 
 def ask_apis(place: Place) -> list[Api]:
-    """The API of each policy engine of this node. Raises NotHere."""
+    """The API of each policy engine of this node. Raises NotHere, Failed."""
     default = place.need().default
-    host = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}.get(default.bind_host, default.bind_host)
     try:
         engines = [each.name for each in ask_daemons(place) if each.name.startswith("pe-")]
         if not engines:
             raise NotHere("no policy engine runs on this node")
         numbers = [int(each.removeprefix("pe-")) for each in engines if each.removeprefix("pe-").isdecimal()]
     except NotHere:
-        if default.data_dir:
-            numbers = [1]  # one process
-        else:
+        if not default.data_dir:
             raise
-    return ask_all([(host, default.bind_port + number - 1) for number in numbers])
+        address = _address(Path(default.data_dir)) or (default.bind_host, default.bind_port)
+        return ask_all([_reachable(*address)])  # one process
+    return ask_all([_reachable(default.bind_host, default.bind_port + number - 1) for number in numbers])
+
+
+def _reachable(host: str, port: int) -> tuple[str, int]:
+    """Where to ask for what listens on an address."""
+    return {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}.get(host, host), port
+
+
+def _address(data_dir: Path) -> tuple[str, int] | None:
+    """Where the service that has a data directory says that it listens; None if it does not say, or none ever had it.
+
+    Raises Failed if none has it now.
+    """
+    file = data_dir / LOCK
+    try:
+        with file.open("rb") as stream:
+            try:
+                fcntl.flock(stream, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            except BlockingIOError:
+                _, host, port = stream.read(1000).decode().split("\n")[:3]
+                return host, int(port)
+    except (OSError, ValueError):
+        return None
+    raise Failed(
+        f"no service has {data_dir} now", f"start it: `congressd serve --data-dir {shlex.quote(str(data_dir))}`"
+    )
 
 
 def ask_peers(place: Place) -> list[Api]:

@@ -28,6 +28,10 @@ _ADVICE: Final = (
     "look with `systemctl status mariadb` and `journalctl -u mariadb` on the database's nodes, and with "
     "`systemctl status haproxy` here; [database]/connection says where it is looked for"
 )
+_FILE_ADVICE: Final = (
+    "look at the disk (`congressd doctor --only disk`) and at who may read the file; one that is no database must be "
+    "replaced by a copy from a backup, while the service is stopped"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +85,10 @@ def database_url(settings: Settings) -> str:
         return settings.database.connection
     if not settings.default.data_dir:
         raise NotHere("no database is named: neither [database]/connection nor data_dir is set")
-    file = Path(settings.default.data_dir) / FILE
+    directory = Path(settings.default.data_dir)
+    if not directory.is_dir():
+        raise NotHere(f"there is no directory {directory} (data_dir)")
+    file = directory / FILE
     if not file.is_file():
         raise NotHere(f"there is no database {file} yet; the service has not been started")
     return f"sqlite:///{file.resolve()}"
@@ -105,7 +112,7 @@ def ask_database(place: Place) -> Reached:
             version, read_only = database.read(lambda session: session.execute(text(question)).one())
             took = time.monotonic() - begin
     except CongressError as error:
-        raise Failed(error.detail, _ADVICE) from None
+        raise Failed(error.detail, _FILE_ADVICE if database.is_sqlite else _ADVICE) from None
     return Reached(
         database.name,
         took,
@@ -125,10 +132,13 @@ def ask_schema(place: Place) -> Schema:
 def ask_key(place: Place) -> Key:
     """Whether the key for secrets is the one that the database belongs to. Raises NotHere, Failed."""
     settings = place.need()
-    given = settings.default.encryption_key_path or settings.default.data_dir
-    if not given:
+    default = settings.default
+    if default.encryption_key_path:
+        file = wiring.key_file(default.encryption_key_path)
+    elif default.data_dir:
+        file = Path(default.data_dir) / wiring.KEY_FILE
+    else:
         raise NotHere("no key is named: neither encryption_key_path nor data_dir is set")
-    file = wiring.key_file(given)
     try:
         held = keys.load(file, create=False)
     except CongressError as error:

@@ -2,51 +2,10 @@
 
 from __future__ import annotations
 
-import json
-import threading
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
-import pytest
-from click.testing import CliRunner
-from werkzeug.serving import make_server
-
-from congressd.cli.client import cli
+from tests.unit.cli.conftest import Shell
 from tests.unit.rig import Rig, wait_until
-
-
-class Shell:
-    """`congress` in this process, talking HTTP to a service."""
-
-    def __init__(self, endpoint: str) -> None:
-        self._endpoint = endpoint
-
-    def run(self, *arguments: str) -> str:
-        """What the command prints; it must succeed."""
-        done = CliRunner().invoke(cli, ["--endpoint", self._endpoint, *arguments], catch_exceptions=False)
-        assert done.exit_code == 0, done.output
-        return done.output
-
-    def json(self, *arguments: str) -> Any:
-        return json.loads(self.run("-o", "json", *arguments))
-
-
-@pytest.fixture
-def rig(tmp_path: Path) -> Iterator[Rig]:
-    with Rig(tmp_path) as rig:
-        rig.push_source("inv", {"bad": ["id"]})
-        yield rig
-
-
-@pytest.fixture
-def shell(rig: Rig) -> Iterator[Shell]:
-    server = make_server("127.0.0.1", 0, rig.app, threaded=True)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    yield Shell(f"http://127.0.0.1:{server.server_port}")
-    server.shutdown()
-    thread.join(5)
 
 
 def states(shell: Shell, *arguments: str) -> list[str]:
@@ -87,3 +46,31 @@ def test_options_of_a_rule_are_given_as_yaml(shell: Shell) -> None:
     rule = shell.json("rule", "create", "p", "execute[log:write(x)] :- inv:bad(x)", "--options", "retries: 3")
     assert rule["options"] == {"retries": 3}
     assert shell.json("rule", "update", "p", rule["id"], "--options", "{}").get("options") is None
+
+
+def test_waiting_actions_are_settled_by_the_name_of_their_rule(shell: Shell, rig: Rig) -> None:
+    text = "execute[log:write(x)] :- inv:bad(x)"
+    for policy in ("p", "q"):
+        shell.run("policy", "create", policy)
+    shell.run("rule", "create", "p", text, "--name", "pauser", "--options", "approval: true")
+    rig.push("inv", "bad", [["a"]])
+    wait_until(lambda: states(shell) == ["awaiting"])
+    assert "no policy has a rule with the id or name 'paser'" in shell.fails(
+        "actions", "approve", "--rule", "paser", code=3
+    )
+    assert "policy q has no rule" in shell.fails("actions", "approve", "--policy", "q", "--rule", "pauser", code=3)
+    assert states(shell, "--rule", "pauser") == ["awaiting"]
+    rule = shell.json("rule", "create", "q", "seen(x) :- inv:bad(x)", "--name", "pauser")
+    assert rule["id"] in shell.fails("actions", "reject", "--rule", "pauser", code=2)
+    assert "approved" in shell.run("actions", "approve", "--policy", "p", "--rule", "pauser")
+    wait_until(lambda: states(shell) == ["succeeded"])
+    assert states(shell, "--policy", "p", "--rule", "pauser") == ["succeeded"]
+    assert "nothing of the rule pauser waits" in shell.fails(
+        "actions", "approve", "--policy", "p", "--rule", "pauser", code=2
+    )
+
+
+def test_a_listing_of_nothing_known_says_so(shell: Shell) -> None:
+    assert "nope" in shell.fails("actions", "list", "--policy", "nope", code=3)
+    assert "nope" in shell.fails("actions", "list", "--rule", "nope", code=3)
+    assert "--limit" in shell.fails("actions", "list", "--limit", "0", code=2)

@@ -1,5 +1,6 @@
 """``congress check`` and ``congress fmt``, from the command line."""
 
+import io
 import json
 from pathlib import Path
 
@@ -138,3 +139,46 @@ def test_a_file_of_another_kind_is_wrong_usage(tmp_path: Path, capsys: pytest.Ca
     path = _write(tmp_path, "a.txt", "p(x)\n")
     assert _run(capsys, "fmt", path)[0] == 2
     assert _run(capsys, "check", str(tmp_path / "none.dl"))[0] == 2
+
+
+def _stdin(monkeypatch: pytest.MonkeyPatch, data: bytes) -> None:
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(data)))
+
+
+def test_rules_on_standard_input_are_checked(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _stdin(monkeypatch, b"p(x) :- q(x)\nq(1)\n")
+    assert _run(capsys, "check", "-") == (0, "1 policy, 2 rules: nothing to complain about\n")
+    _stdin(monkeypatch, b"p(1)\np(x\n")
+    code, printed = _run(capsys, "check", "-")
+    assert code == 1
+    assert printed.startswith("-:")
+
+
+@pytest.mark.parametrize("name", ["a.dl", "a.yaml", "-"])
+@pytest.mark.parametrize(("data", "sentence"), [(b"\x7fELF\xff\xfe", "not UTF-8 text"), (b"p(1)\n\0", "not a text")])
+def test_a_binary_file_is_told_in_a_sentence(
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    name: str,
+    data: bytes,
+    sentence: str,
+) -> None:
+    _stdin(monkeypatch, data)
+    path = "-" if name == "-" else str(tmp_path / name)
+    (tmp_path / name).write_bytes(data)
+    code, printed = _run(capsys, "fmt", path)
+    assert code == 2
+    assert printed.startswith(f"congress: {path}")
+    assert sentence in printed
+    _stdin(monkeypatch, data)
+    code, printed = _run(capsys, "check", path)
+    assert code == 1
+    assert sentence in printed
+
+
+def test_fmt_keeps_every_character(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = _write(tmp_path, "a.dl", "# \x1b[1mloud\np(1)\n")
+    assert _run(capsys, "fmt", path) == (0, "# \x1b[1mloud\np(1)\n")

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from congressd.cli.datadir import StartError, claim
+from congressd.cli.datadir import StartError, announce, claim
 
 
 def test_a_missing_directory_is_made_for_its_owner_only(tmp_path: Path) -> None:
@@ -36,3 +36,12 @@ def test_a_file_in_the_way_is_told(tmp_path: Path) -> None:
         claim(tmp_path / "file")
     with pytest.raises(StartError, match="--data-dir"):
         claim(tmp_path / "file" / "below")
+
+
+def test_a_claim_tells_the_process_and_the_address(tmp_path: Path) -> None:
+    held = claim(tmp_path)
+    announce(held, "127.0.0.1", 18990)
+    assert (tmp_path / "lock").read_text() == f"{os.getpid()}\n127.0.0.1\n18990\n"
+    with pytest.raises(StartError, match=rf"\(process {os.getpid()}\)"):
+        claim(tmp_path, wait=0.0)
+    os.close(held)

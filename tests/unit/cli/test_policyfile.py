@@ -82,6 +82,9 @@ def test_a_long_comment_is_cut_to_what_the_api_takes(tmp_path: Path) -> None:
         ("x.yaml", "name: a\nrule: p(1)\n", "there is no field 'rule' in a policy"),
         ("x.yaml", "name: a\nrules:\n  - text: p(1)\n", "a rule of a is a text"),
         ("x.yaml", "name: a\nrules:\n  - {rule: p(1), nmae: b}\n", "there is no field 'nmae' in a rule"),
+        ("x.yaml", "name: a\nrules:\n  - {rule: p(1), enabled: later}\n", "enabled must be true or false"),
+        ("x.dl", "p(1)\0\n", "not a text"),
+        ("x.yaml", "name: a\0\n", "not a text"),
         ("x.yaml", "", "the file is empty"),
         ("x.txt", "p(1)", "cannot tell what this is"),
     ],
@@ -102,3 +105,10 @@ def test_bytes_that_are_no_text_are_told(tmp_path: Path) -> None:
     path.write_bytes(b"name: \xff\n")
     with pytest.raises(FileError, match="not UTF-8"):
         read_policies(path)
+
+
+def test_a_rule_may_be_disabled(tmp_path: Path) -> None:
+    text = "name: a\nrules:\n  - {rule: p(1), enabled: false}\n  - p(2)\n"
+    [policy] = read_policies(_write(tmp_path, "x.yaml", text))
+    assert [rule.enabled for rule in policy.rules] == [False, True]
+    assert policy.document()["rules"] == [{"rule": "p(1)", "enabled": False}, {"rule": "p(2)"}]

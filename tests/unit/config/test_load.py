@@ -113,3 +113,32 @@ def test_every_option_says_what_it_means() -> None:
     for row in options():
         assert row.about.help.endswith("."), row.label
         assert row.type in ("str", "int", "float", "bool"), row.label
+
+
+def test_wrong_values_are_told_beside_unknown_names_and_what_does_not_hold_together(tmp_path: Path) -> None:
+    path = _file(
+        tmp_path,
+        "[DEFAULT]\nbind_prt = 1\nbind_port = many\n[dsd]\nlease = 1\n[pe]\nsync_period = x\n[bus]\nurl = nonsense\n",
+    )
+    told = _problems([path])
+    for each in (
+        "[DEFAULT]/bind_prt",
+        "[DEFAULT]/bind_port is 'many'",
+        "[pe]/sync_period is 'x'",
+        "[dsd]/lease is 1",
+    ):
+        assert each in told
+
+
+def test_nothing_follows_from_a_value_that_is_not_known(tmp_path: Path) -> None:
+    path = _file(tmp_path, "[dsd]\nlease = soon\nrenew_period = 100\n")
+    assert len(_problems([path]).splitlines()) == 1
+
+
+@pytest.mark.parametrize("data", [b"\x7fELF\0\0", b"[DEFAULT]\nlog_level = \xff\n"])
+def test_a_binary_file_is_told_in_a_sentence(tmp_path: Path, data: bytes) -> None:
+    path = tmp_path / "congressd.conf"
+    path.write_bytes(data)
+    told = _problems([path])
+    assert told.startswith(f"{path}: not ")
+    assert len(told.splitlines()) == 1

@@ -159,6 +159,7 @@ def test_options_reach_the_reader(tmp_path: Path) -> None:
     ("config", "message"),
     [
         ({"path": "tables"}, 'is "tables"; it must be an absolute path'),
+        ({"path": "/a\0b"}, 'is "/a\\u0000b"; it must be an absolute path'),
         ({"delimiter": "ab"}, "it must be one character"),
         ({"text_columns": {"a": 1}}, "must be a list of names"),
         ({"key": []}, "must be an object from tables to columns"),
