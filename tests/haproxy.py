@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import signal
 import socket
@@ -107,6 +108,10 @@ class HAProxy:
     def wait_down(self, server: str, seconds: float = 15) -> None:
         """Wait until the named server gets no more calls."""
         self._wait(lambda: not self.states()[server].startswith("UP"), f"{server} down", seconds)
+
+    def wait_logged(self, pattern: str, seconds: float = 15) -> None:
+        """Wait until a line of the log matches as a whole."""
+        self._wait(lambda: re.search(f"^{pattern}$", self.log(), re.MULTILINE), f"{pattern!r} in the log", seconds)
 
     def _wait(self, condition: Any, what: str, seconds: float = 15) -> None:
         until = time.monotonic() + seconds

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import http.client
+import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -75,6 +78,15 @@ def _call(url: str, data: bytes | None = None, timeout: float = 20) -> str:
         return str(answer.read().decode())
 
 
+def _own_error(content_type: str | None, body: bytes, code: int) -> str:
+    """The message of an error that HAProxy itself answered, in the API's shape."""
+    assert content_type == "application/json"
+    (name, error), *more = json.loads(body).items()
+    assert (name, more, sorted(error)) == ("error", [], ["error_code", "error_data", "message"])
+    assert (error["error_code"], error["error_data"]) == (code, None)
+    return str(error["message"])
+
+
 class Load:
     """Calls in the background, ``rate`` a second at most, until left; what failed is in ``failures``."""
 
@@ -144,22 +156,47 @@ def _named(server: str, backends: list[Backend]) -> Backend:
 
 def test_a_post_that_may_have_been_carried_out_is_not_repeated(start: Start, backends: list[Backend]) -> None:
     haproxy = start(backends)
-    failed: list[int] = []
+    failed: list[urllib.error.HTTPError] = []
 
     def post() -> None:
         try:
             _call(f"{haproxy.url}/slow/2", data=b"x")
         except urllib.error.HTTPError as error:
-            failed.append(error.code)
+            failed.append(error)
 
     thread = threading.Thread(target=post)
     thread.start()
     busy = _named(haproxy.busy(), backends)
     busy.kill()
     thread.join(20)
-    assert failed == [502]
+    assert [error.code for error in failed] == [502]
+    assert "Idempotency-Key" in _own_error(failed[0].headers["Content-Type"], failed[0].read(), 502)
+    haproxy.wait_logged(r'<3>127\.0\.0\.1:.* 502 .*"POST /slow/2 HTTP/1\.1"')
     others = [backend for backend in backends if backend is not busy]
     assert [_call(f"http://127.0.0.1:{backend.port}/posts") for backend in others] == ["0", "0"]
+
+
+def test_a_request_that_is_no_http_is_refused_in_the_shape_of_the_api(start: Start, backends: list[Backend]) -> None:
+    haproxy = start(backends[:1])
+    with socket.create_connection(("127.0.0.1", haproxy.port), timeout=20) as client:
+        client.sendall(b"POST /slow/5 HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n")
+        haproxy.busy()  # what is wrong in the head HAProxy answers in a way that cannot be changed
+        client.sendall(b"no chunk\r\n")
+        answer = http.client.HTTPResponse(client)
+        answer.begin()
+        assert answer.status == 400
+        _own_error(answer.headers["Content-Type"], answer.read(), 400)
+    haproxy.wait_logged(r"<3>127\.0\.0\.1:.* 400 .*POST /slow/5.*")
+
+
+def test_what_went_well_is_not_logged_and_what_never_was_http_is(start: Start, backends: list[Backend]) -> None:
+    haproxy = start(backends[:1])
+    _call(f"{haproxy.url}/name")
+    with socket.create_connection(("127.0.0.1", haproxy.port), timeout=20) as client:
+        client.sendall(b"nonsense\r\n\r\n")
+        client.recv(1000)
+    haproxy.wait_logged(r"<3>127\.0\.0\.1:.* 400 .*<BADREQ>.*")
+    assert "GET /name" not in haproxy.log()
 
 
 def test_a_backend_that_drains_finishes_what_it_has_begun_and_gets_nothing_new(
@@ -176,7 +213,7 @@ def test_a_backend_that_drains_finishes_what_it_has_begun_and_gets_nothing_new(
         _call(f"{haproxy.url}/name")
     assert refused.value.code == 503
     assert refused.value.headers["Retry-After"] == "2"
-    assert b'"error_code": 503' in refused.value.read()
+    _own_error(refused.value.headers["Content-Type"], refused.value.read(), 503)
     thread.join(20)
     assert results == ["one"]
 
