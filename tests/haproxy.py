@@ -97,11 +97,13 @@ class HAProxy:
         return {f"{row['pxname']}/{row['svname']}": row for row in rows}
 
     def wait_up(self, *servers: str, seconds: float = 15) -> None:
-        """Wait until the named servers (``pe/one``), or all, are up by a check: ``UP 1/2`` is before the first."""
+        """Wait until the named servers (``pe/one``), or all that are checked, are up; ``UP 1/2`` is not yet."""
 
         def up() -> bool:
             states = self.states()
-            return all(states[name] == "UP" for name in servers or states)
+            return all(
+                states[name] == "UP" or (not servers and states[name] == "no check") for name in servers or states
+            )
 
         self._wait(up, f"servers {servers or 'all'} up", seconds)
 
