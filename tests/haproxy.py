@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import signal
 import socket
@@ -96,17 +97,23 @@ class HAProxy:
         return {f"{row['pxname']}/{row['svname']}": row for row in rows}
 
     def wait_up(self, *servers: str, seconds: float = 15) -> None:
-        """Wait until the named servers (``pe/one``), or all, are up by a check: ``UP 1/2`` is before the first."""
+        """Wait until the named servers (``pe/one``), or all that are checked, are up; ``UP 1/2`` is not yet."""
 
         def up() -> bool:
             states = self.states()
-            return all(states[name] == "UP" for name in servers or states)
+            return all(
+                states[name] == "UP" or (not servers and states[name] == "no check") for name in servers or states
+            )
 
         self._wait(up, f"servers {servers or 'all'} up", seconds)
 
     def wait_down(self, server: str, seconds: float = 15) -> None:
         """Wait until the named server gets no more calls."""
         self._wait(lambda: not self.states()[server].startswith("UP"), f"{server} down", seconds)
+
+    def wait_logged(self, pattern: str, seconds: float = 15) -> None:
+        """Wait until a line of the log matches as a whole."""
+        self._wait(lambda: re.search(f"^{pattern}$", self.log(), re.MULTILINE), f"{pattern!r} in the log", seconds)
 
     def _wait(self, condition: Any, what: str, seconds: float = 15) -> None:
         until = time.monotonic() + seconds

@@ -38,7 +38,10 @@ order that is the same for the same rows, with the names of their `columns` besi
 What was created is answered with 201 and `Location`. Values are JSON's own: `1`, `"1"` and `true` are all different.
 Secrets are shown as `<hidden>`; sent back so they stay as they are.
 
-**Errors** are `{{"error": {{"message", "error_code", "error_data"}}}}`; see [errors](errors.md).
+**Errors** are `{{"error": {{"message", "error_code", "error_data"}}}}`; see [errors](errors.md). The load
+balancer's own have the same shape: 408, a request that came too slowly; 502 and 504, a policy engine that took the
+request and gave no answer: what was to change may have changed, and a push is repeated with its `Idempotency-Key`. Only
+what it cannot read as HTTP, or does not get the head of within ten seconds, it refuses in HTML.
 
 **Roles**, where callers must show who they are (`auth_strategy = token`): `reader`, `author` (policies), `operator`
 (sources, pushes, actions), `admin`; each may do what those before it may. `congressd token create NAME --role ROLE`

@@ -7,6 +7,7 @@ the parent. The parent only watches: a worker that dies is started again, and a 
 from __future__ import annotations
 
 import ctypes
+import faulthandler
 import logging
 import math
 import os
@@ -31,6 +32,7 @@ _PIECE = 64 * 1024  # bytes of an answer that are sent at once
 
 STOP_TIME = 1.0  #: seconds that the service has to stop after the last request
 LINGER = 0.5  #: seconds in which requests on kept connections are still answered after SIGTERM
+SAY_TIME = 0.2  #: seconds that a worker has to say where it hangs; TimeoutAbortSec of the unit is longer
 
 
 class Running(Protocol):
@@ -109,6 +111,11 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no types
     def init_signals(self) -> None:
         super().init_signals()
         signal.signal(signal.SIGHUP, self.handle_hangup)
+        # SIGABRT means that we hang, and then gunicorn's own handler, which is Python's, may never run. Enabled anew:
+        # the parent's handlers are forgotten, so that the process dies of the signal once it has said where it hangs.
+        faulthandler.disable()
+        signal.signal(signal.SIGABRT, signal.SIG_DFL)
+        faulthandler.enable()
 
     def handle_hangup(self, _sig: int, _frame: Any) -> None:
         """SIGHUP, handed on by the parent."""
@@ -163,6 +170,19 @@ class _Parent(Arbiter):  # type: ignore[misc]  # gunicorn has no types
         """There is one worker."""
 
     handle_ttou = handle_usr2 = handle_winch = handle_ttin
+
+    def init_signals(self) -> None:
+        super().init_signals()
+        signal.signal(signal.SIGABRT, self.handle_abort)
+
+    def handle_abort(self, _sig: int, _frame: Any) -> None:
+        """SIGABRT, by which systemd's watchdog ends the main process: the worker, which hangs, says where; both die.
+
+        All within the handler, since gunicorn would start another worker in place of the one that dies.
+        """
+        self.kill_workers(signal.SIGABRT)
+        time.sleep(SAY_TIME)
+        os.abort()
 
 
 class _Application(BaseApplication):  # type: ignore[misc]  # gunicorn has no types

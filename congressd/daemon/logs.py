@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import faulthandler
 import logging
 import os
 import sys
@@ -17,7 +18,8 @@ _NOISY: Final = ("alembic", "amqp", "kombu", "oslo", "oslo_messaging", "stevedor
 
 
 def begin(level: str, role: str) -> None:
-    """Log from ``level`` on, as ``congress-ROLE``."""
+    """Log from ``level`` on, as ``congress-ROLE``; whoever dies of a fault, or the watchdog, says where it was."""
+    faulthandler.enable()
     if is_listening(os.environ):
         handler: logging.Handler = JournalHandler(f"congress-{role}")
         handler.setFormatter(logging.Formatter("%(message)s"))

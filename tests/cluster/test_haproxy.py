@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import http.client
+import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -75,6 +78,15 @@ def _call(url: str, data: bytes | None = None, timeout: float = 20) -> str:
         return str(answer.read().decode())
 
 
+def _own_error(content_type: str | None, body: bytes, code: int) -> str:
+    """The message of an error that HAProxy itself answered, in the API's shape."""
+    assert content_type == "application/json"
+    (name, error), *more = json.loads(body).items()
+    assert (name, more, sorted(error)) == ("error", [], ["error_code", "error_data", "message"])
+    assert (error["error_code"], error["error_data"]) == (code, None)
+    return str(error["message"])
+
+
 class Load:
     """Calls in the background, ``rate`` a second at most, until left; what failed is in ``failures``."""
 
@@ -144,22 +156,47 @@ def _named(server: str, backends: list[Backend]) -> Backend:
 
 def test_a_post_that_may_have_been_carried_out_is_not_repeated(start: Start, backends: list[Backend]) -> None:
     haproxy = start(backends)
-    failed: list[int] = []
+    failed: list[urllib.error.HTTPError] = []
 
     def post() -> None:
         try:
             _call(f"{haproxy.url}/slow/2", data=b"x")
         except urllib.error.HTTPError as error:
-            failed.append(error.code)
+            failed.append(error)
 
     thread = threading.Thread(target=post)
     thread.start()
     busy = _named(haproxy.busy(), backends)
     busy.kill()
     thread.join(20)
-    assert failed == [502]
+    assert [error.code for error in failed] == [502]
+    assert "Idempotency-Key" in _own_error(failed[0].headers["Content-Type"], failed[0].read(), 502)
+    haproxy.wait_logged(r'<3>127\.0\.0\.1:.* 502 .*"POST /slow/2 HTTP/1\.1"')
     others = [backend for backend in backends if backend is not busy]
     assert [_call(f"http://127.0.0.1:{backend.port}/posts") for backend in others] == ["0", "0"]
+
+
+def test_a_request_that_is_no_http_is_refused_in_the_shape_of_the_api(start: Start, backends: list[Backend]) -> None:
+    haproxy = start(backends[:1])
+    with socket.create_connection(("127.0.0.1", haproxy.port), timeout=20) as client:
+        client.sendall(b"POST /slow/5 HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n")
+        haproxy.busy()  # what is wrong in the head HAProxy answers in a way that cannot be changed
+        client.sendall(b"no chunk\r\n")
+        answer = http.client.HTTPResponse(client)
+        answer.begin()
+        assert answer.status == 400
+        _own_error(answer.headers["Content-Type"], answer.read(), 400)
+    haproxy.wait_logged(r"<3>127\.0\.0\.1:.* 400 .*POST /slow/5.*")
+
+
+def test_what_went_well_is_not_logged_and_what_never_was_http_is(start: Start, backends: list[Backend]) -> None:
+    haproxy = start(backends[:1])
+    _call(f"{haproxy.url}/name")
+    with socket.create_connection(("127.0.0.1", haproxy.port), timeout=20) as client:
+        client.sendall(b"nonsense\r\n\r\n")
+        client.recv(1000)
+    haproxy.wait_logged(r"<3>127\.0\.0\.1:.* 400 .*<BADREQ>.*")
+    assert "GET /name" not in haproxy.log()
 
 
 def test_a_backend_that_drains_finishes_what_it_has_begun_and_gets_nothing_new(
@@ -176,7 +213,7 @@ def test_a_backend_that_drains_finishes_what_it_has_begun_and_gets_nothing_new(
         _call(f"{haproxy.url}/name")
     assert refused.value.code == 503
     assert refused.value.headers["Retry-After"] == "2"
-    assert b'"error_code": 503' in refused.value.read()
+    _own_error(refused.value.headers["Content-Type"], refused.value.read(), 503)
     thread.join(20)
     assert results == ["one"]
 
@@ -210,23 +247,111 @@ def test_answers_503_take_no_backend_out(start: Start, backends: list[Backend]) 
     assert {haproxy.states()[f"pe/{backend.name}"] for backend in backends} == {"UP"}
 
 
-def test_the_database_has_one_writer_and_it_is_the_first_that_is_synced(start: Start, backends: list[Backend]) -> None:
-    checks = [Backend("check-one"), Backend("check-two")]
+class Writer:
+    """Sessions with the database, as a pool has them: those that were opened are kept until they are cut."""
+
+    def __init__(self, port: int) -> None:
+        self._port = port
+        self._kept: list[http.client.HTTPConnection] = []
+        self.apart = 0.0  #: the longest time for which sessions led to different servers
+        self._apart_since: float | None = None
+
+    def led_to(self) -> set[str]:
+        """Open one more session; to which servers they lead now."""
+        self._kept.append(http.client.HTTPConnection("127.0.0.1", self._port, timeout=10))
+        servers = {server for kept in list(self._kept) if (server := self._ask(kept))}
+        now = time.monotonic()
+        if len(servers) < 2:
+            self._apart_since = None
+        else:
+            self._apart_since = self._apart_since or now
+            self.apart = max(self.apart, now - self._apart_since)
+        return servers
+
+    def _ask(self, kept: http.client.HTTPConnection) -> str | None:
+        try:
+            kept.request("GET", "/name")
+            return kept.getresponse().read().decode()
+        except (OSError, http.client.HTTPException):
+            self._kept.remove(kept)
+            kept.close()
+            return None
+
+    def wait(self, server: str, seconds: float = 15) -> None:
+        """Wait until a new session leads to a server, and for a while after that."""
+        until = time.monotonic() + seconds
+        while server not in self.led_to():
+            assert time.monotonic() < until, f"no session leads to {server} within {seconds} s"
+            time.sleep(0.02)
+        settled = time.monotonic() + 2
+        while time.monotonic() < settled:
+            self.led_to()
+            time.sleep(0.05)
+        assert self.led_to() == {server}
+
+
+@pytest.fixture
+def checks() -> Iterator[list[Backend]]:
+    """What answers for databases whether they may be written to."""
+    made = [Backend(f"check-{name}") for name in ("one", "two", "three")]
+    yield made
+    for check in made:
+        check.kill()
+
+
+def test_the_database_has_one_writer_and_it_is_the_first_that_is_synced(
+    start: Start, backends: list[Backend], checks: list[Backend]
+) -> None:
+    haproxy = start([], [backend.line(check) for backend, check in zip(backends, checks, strict=True)])
+    haproxy.wait_up("db/one", "db/two", "db/three")
+    writer = Writer(haproxy.db_port)
+    writer.wait("one")
+    checks[0].kill()
+    writer.wait("two")
+    checks[1].kill()
+    writer.wait("three")
+    checks[1].start()
+    writer.wait("two")
+    checks[0].start()
+    writer.wait("one")
+    assert writer.apart <= 1.0
+
+
+def test_a_database_that_comes_back_behind_the_writer_cuts_nothing(
+    start: Start, backends: list[Backend], checks: list[Backend]
+) -> None:
+    haproxy = start([], [backend.line(check) for backend, check in zip(backends, checks, strict=True)])
+    haproxy.wait_up("db/one", "db/two", "db/three")
+    kept = http.client.HTTPConnection("127.0.0.1", haproxy.db_port, timeout=10)
+    for check in (checks[1], checks[2]):
+        kept.request("GET", "/name")
+        assert kept.getresponse().read() == b"one"
+        check.kill()
+        haproxy.wait_down(f"db/{check.name.removeprefix('check-')}")
+        check.start()
+        haproxy.wait_up(f"db/{check.name.removeprefix('check-')}")
+    kept.request("GET", "/name")
+    assert kept.getresponse().read() == b"one"
+
+
+def test_all_nodes_have_the_same_writer_whatever_each_has_seen(
+    start: Start, backends: list[Backend], checks: list[Backend], tmp_path: Path
+) -> None:
+    lines = [backend.line(check) for backend, check in zip(backends, checks, strict=True)]
+    old = start([], lines)
+    checks[0].kill()
+    checks[1].kill()
+    Writer(old.db_port).wait("three")
+    checks[1].start()
+    Writer(old.db_port).wait("two")
+    old.reload(haproxy_maxconn=3000)
+    Writer(old.db_port).wait("two")
+    (tmp_path / "other").mkdir()
+    new = render_and_start(tmp_path / "other", [], lines)
     try:
-        lines = [backend.line(check) for backend, check in zip(backends, checks, strict=False)]
-        haproxy = start([], lines)
-        haproxy.wait_up("db/one", "db/two")
-        writer = f"http://127.0.0.1:{haproxy.db_port}/name"
-        assert {_call(writer) for _ in range(10)} == {"one"}
-        checks[0].kill()
-        haproxy.wait_down("db/one")
-        assert {_call(writer) for _ in range(10)} == {"two"}
-        checks[0].start()
-        haproxy.wait_up("db/one")
-        assert {_call(writer) for _ in range(10)} == {"one"}
+        Writer(new.db_port).wait("two")
     finally:
-        for check in checks:
-            check.kill()
+        new.stop()
 
 
 def test_figures_and_statistics(start: Start, backends: list[Backend]) -> None:
@@ -282,4 +407,4 @@ def test_a_get_on_a_kept_connection_to_a_node_that_is_cut_off_is_answered_by_ano
 
 
 def test_without_databases_there_is_no_database_frontend() -> None:
-    assert "listen db" not in render()
+    assert " db" not in render()
