@@ -41,6 +41,7 @@ class Paths:
         Path("/var/log"),
         Path("/run"),
     )
+    corosync_config: Path = Path("/etc/corosync/corosync.conf")
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,13 +9,14 @@ from typing import Any
 
 import pytest
 
-from congressd.doctor import judge_bus, judge_database, judge_machine, judge_pacemaker, judge_service
+from congressd.doctor import judge_bus, judge_database, judge_machine, judge_network, judge_pacemaker, judge_service
 from congressd.doctor.ask_bus import Broker, Brokers, Queue
 from congressd.doctor.ask_daemons import Daemon
 from congressd.doctor.ask_database import Galera, Key, Lease, Reached, Schema
 from congressd.doctor.ask_haproxy import Certificate, Server
 from congressd.doctor.ask_http import Api
 from congressd.doctor.ask_machine import Disk, Kept, Unit
+from congressd.doctor.ask_network import Firewall, Name
 from congressd.doctor.ask_pacemaker import Address, Cluster, FenceEvent, Member, Quorum, Resource, Watchdog
 from congressd.doctor.finding import Finding, Level
 
@@ -99,6 +100,10 @@ def address(**more: Any) -> Address:
         "held": True,
     }
     return Address(**(usual | {"url": "http://192.0.2.20:1789", "answer": ""} | more))
+
+
+def names(*found: str, wanted: str = "192.0.2.2") -> list[Finding]:
+    return judge_network.judge_names([Name("ctl1", ("192.0.2.1",), ("192.0.2.1",)), Name("ctl2", (wanted,), found)])
 
 
 def clocks(ahead: dict[str, tuple[float, float]], synchronised: bool | None) -> list[Finding]:
@@ -281,6 +286,19 @@ CASES: dict[str, tuple[Sequence[Finding], Level, str]] = {
     "future": (judge_machine.judge_certificate(certificate(begin=2), NOW), PROBLEM, "begins on 2026-06-03"),
     "nameless": (judge_machine.judge_certificate(certificate(names=()), NOW), WARNING, "names no host"),
     "other address": (judge_machine.judge_certificate(certificate(names=("192.0.2.9",)), NOW), WARNING, "192.0.2.20"),
+    # the network
+    "firewall": (judge_network.judge_firewall(Firewall("active", True)), OK, "table inet congressd"),
+    "flushed": (judge_network.judge_firewall(Firewall("active", False)), PROBLEM, "systemctl restart congressd-fire"),
+    "firewall off": (judge_network.judge_firewall(Firewall("inactive", False)), PROBLEM, "enable --now congressd-fire"),
+    "names": (names("192.0.2.2"), OK, "2 names"),
+    "both rings": (names("192.0.2.2", "198.51.100.2"), OK, "2 names"),
+    "name of the loopback": (names("127.0.1.1"), PROBLEM, "ctl2 means 127.0.1.1 here"),
+    "name of both": (names("127.0.1.1", "192.0.2.2"), PROBLEM, "manage_etc_hosts"),
+    "no such name": (names(), PROBLEM, "ctl2 means nothing here"),
+    "name of another": (names("192.0.2.9"), PROBLEM, "corosync has the node at 192.0.2.2"),
+    "corosync goes by names": (names("192.0.2.9", wanted="ctl2"), OK, "2 names"),
+    "name by IPv6": (names("2001:db8::2", wanted="2001:0db8::2"), OK, "2 names"),
+    # the certificate
     "right address": (judge_machine.judge_certificate(certificate(names=("192.0.2.20",)), NOW), OK, "192.0.2.20"),
 }  # fmt: skip
 

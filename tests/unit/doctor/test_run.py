@@ -18,7 +18,7 @@ from congressd.doctor.table import CHECKS, NAMES, Check
 from congressd.model.errors import CongressError
 
 NOWHERE = Path("/nonexistent")
-NO_PATHS = Paths(NOWHERE / "haproxy.cfg", NOWHERE / "haproxy.sock", NOWHERE / "mysqld.sock", NOWHERE / "systemd", ())
+NO_PATHS = Paths(*[NOWHERE / name for name in ("h.cfg", "h.sock", "m.sock", "systemd")], (), NOWHERE / "corosync.conf")
 
 
 @pytest.fixture
