@@ -192,6 +192,11 @@ CASES: dict[str, tuple[Sequence[Finding], Level, str]] = {
     ),
     "fencing": (judge_pacemaker.judge_fencing(Watchdog(cluster(), "")), OK, "1 fence devices"),
     "watchdog": (judge_pacemaker.judge_fencing(Watchdog(cluster(()), "10s")), OK, "watchdog, 10s"),
+    "watchdog fed": (judge_pacemaker.judge_fencing(Watchdog(cluster(()), "10s", "active")), OK, "watchdog, 10s"),
+    "no SBD": (
+        judge_pacemaker.judge_fencing(Watchdog(cluster(()), "10s", "inactive")), PROBLEM, "systemctl enable sbd"
+    ),
+    "no SBD wanted": (judge_pacemaker.judge_fencing(Watchdog(cluster(), "0", "inactive")), OK, "1 fence devices"),
     "fencing off": (judge_pacemaker.judge_fencing(Watchdog(cluster(fencing="false"), "")), PROBLEM, "fencing is off"),
     "no device": (judge_pacemaker.judge_fencing(Watchdog(cluster(()), "")), PROBLEM, "no fence device"),
     "device down": (
@@ -277,6 +282,7 @@ CASES: dict[str, tuple[Sequence[Finding], Level, str]] = {
     "failed unit": (judge_machine.judge_units([unit("mariadb", "failed")]), PROBLEM, "systemctl restart mariadb"),
     "failed in cluster": (judge_machine.judge_units([PACEMAKER, unit("congress-pe@1", "failed")]), PROBLEM, "pcs re"),
     "down": (judge_machine.judge_units([unit("corosync", "inactive", "enabled")]), PROBLEM, "systemctl start corosync"),
+    "SBD down": (judge_machine.judge_units([unit("sbd", "inactive", "enabled")]), PROBLEM, "sbd does not run"),
     "elsewhere": (judge_machine.judge_units([PACEMAKER, unit("congress-dsd", "inactive")]), OK, "pacemaker"),
     "enabled": (judge_machine.judge_units([PACEMAKER, unit("haproxy", enabled="enabled")]), WARNING, "disable haproxy"),
     "restarts": (judge_machine.judge_units([unit("mariadb", restarts=5)]), WARNING, "again 5 times"),
