@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.cluster.simulation import ROOT
+from tests.cluster.simulation import ROOT, defaults
 
 ANSIBLE = ROOT / "ansible"
 PLAYBOOKS = sorted(path.name for path in ANSIBLE.glob("*.yml"))
@@ -157,6 +157,40 @@ def test_a_release_is_used_when_the_database_has_its_schema_and_not_before() -> 
         file.name: "dest: /opt/congressd/venv\n" in file.read_text(encoding="utf-8") for file in tasks.glob("*.yml")
     }
     assert [name for name, there in linked.items() if there] == ["use.yml"]
+
+
+def _install_units(directory: Path, **timers: int) -> dict[str, str]:
+    """The task that installs units, into a directory, with ``timers`` of an inventory: what is written, by name."""
+    tasks = yaml.safe_load((ANSIBLE / "roles/congressd/tasks/configure.yml").read_text(encoding="utf-8"))
+    task = next(task for task in tasks if task.get("register") == "congressd_units")
+    del task["notify"]
+    module = task["ansible.builtin.template"]
+    module["dest"] = module["dest"].replace("/etc/systemd/system", str(directory / "units"))
+    text = yaml.safe_dump([task]).replace(
+        "src: timers.conf.j2", f"src: {ANSIBLE}/roles/congressd/templates/timers.conf.j2"
+    )
+    play = {
+        "hosts": "localhost",
+        "gather_facts": False,
+        "vars": {"congressd_timers": {**defaults()["pacemaker_timers"], **timers}, "ansible_connection": "local"},
+        "tasks": yaml.safe_load(text.replace("{{ playbook_dir }}", str(ANSIBLE))),
+    }
+    for unit in ("congress-pe@", "congress-dsd", "congress-dsd-standby"):
+        (directory / "units" / f"{unit}.service.d").mkdir(parents=True)
+    (directory / "play.yml").write_text(yaml.safe_dump([play]), encoding="utf-8")
+    done = _ansible(str(directory / "play.yml"), directory=directory)
+    assert done.returncode == 0, done.stdout
+    written = [path for path in (directory / "units").rglob("*") if path.is_file()]
+    return {str(path.relative_to(directory / "units")): path.read_text(encoding="utf-8") for path in written}
+
+
+def test_units_are_as_they_are_and_timers_of_the_inventory_count(tmp_path: Path) -> None:
+    written = _install_units(tmp_path, pe_unit_watchdog=55, unit_stop=40)
+    for unit, watchdog in (("congress-pe@", 55), ("congress-dsd", 10), ("congress-dsd-standby", 10)):
+        assert written.pop(f"{unit}.service") == (ROOT / "systemd" / f"{unit}.service").read_text(encoding="utf-8")
+        lines = [line for line in written.pop(f"{unit}.service.d/timers.conf").splitlines() if line[0] != "#"]
+        assert lines == ["[Service]", f"WatchdogSec={watchdog}", "TimeoutStartSec=45", "TimeoutStopSec=40"]
+    assert not written
 
 
 #: Programs of a cluster, each node of which has a directory; SBD starts with corosync, unless it is told to fail.
