@@ -142,6 +142,11 @@ def _certificate(certificate: Certificate, now: datetime) -> Iterator[Finding]:
         yield problem(f"{file} ended on {certificate.ends:%Y-%m-%d}: clients refuse it", advice)
     elif days < RENEW_DAYS:
         yield warning(f"{file} ends in {days:.0f} days", advice)
+    if certificate.served is False:
+        yield problem(
+            f"the certificate that the API at {certificate.address} shows is not the one of {file}",
+            "`systemctl reload haproxy` on the node that has the address; site.yml puts the same file on all nodes",
+        )
     if certificate.begins > now:
         yield problem(
             f"{file} begins on {certificate.begins:%Y-%m-%d} only", "look at this node's clock; else " + advice

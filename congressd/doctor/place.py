@@ -42,6 +42,7 @@ class Paths:
         Path("/run"),
     )
     corosync_config: Path = Path("/etc/corosync/corosync.conf")
+    venv: Path = Path("/opt/congressd/venv")  #: the link to the release that is installed
 
 
 @dataclass(frozen=True, slots=True)

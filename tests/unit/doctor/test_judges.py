@@ -11,7 +11,7 @@ import pytest
 
 from congressd.doctor import judge_bus, judge_database, judge_machine, judge_network, judge_pacemaker, judge_service
 from congressd.doctor.ask_bus import Broker, Brokers, Queue
-from congressd.doctor.ask_daemons import Daemon
+from congressd.doctor.ask_daemons import Daemon, Release
 from congressd.doctor.ask_database import Galera, Key, Lease, Reached, Schema
 from congressd.doctor.ask_haproxy import Certificate, Server
 from congressd.doctor.ask_http import Api
@@ -76,8 +76,13 @@ def unit(name: str, active: str = "active", enabled: str = "disabled", restarts:
     return Unit(f"{name}.service", active, "success" if active == "active" else "exit-code", restarts, enabled)
 
 
-def certificate(days: float = 90, names: tuple[str, ...] = ("congress.example.org",), begin: float = -1) -> Certificate:
-    return Certificate("/etc/api.pem", names, NOW + timedelta(begin), NOW + timedelta(days), "192.0.2.20")
+def certificate(
+    days: float = 90,
+    names: tuple[str, ...] = ("congress.example.org",),
+    begin: float = -1,
+    served: bool | None = True,
+) -> Certificate:
+    return Certificate("/etc/api.pem", names, NOW + timedelta(begin), NOW + timedelta(days), "192.0.2.20", served)
 
 
 MEMBERS = tuple(Member(name, online=True) for name in ("ctl1", "ctl2", "ctl3"))
@@ -162,6 +167,13 @@ CASES: dict[str, tuple[Sequence[Finding], Level, str]] = {
     "two of three": (
         judge_bus.judge_queues(brokers(queues=(queue(online=("rabbit@ctl1", "rabbit@ctl2")),))), WARNING, "not on all"
     ),
+    "too few copies": (
+        judge_bus.judge_queues(brokers(queues=(queue(members=("rabbit@ctl1",), online=("rabbit@ctl1",)),))),
+        WARNING, "rabbitmq-queues grow rabbit@ctl3 all",
+    ),
+    "no copies of classic queues": (
+        judge_bus.judge_queues(brokers(queues=(queue(kind="classic", members=()),))), OK, "3 brokers"
+    ),
     "backlog": (judge_bus.judge_queues(brokers(queues=(queue(messages=5000),))), WARNING, "reader lags"),
     "no reader": (judge_bus.judge_queues(brokers(queues=(queue(messages=5000, consumers=0),))), WARNING, "no reader"),
     "soon removed": (
@@ -223,6 +235,11 @@ CASES: dict[str, tuple[Sequence[Finding], Level, str]] = {
     "draining": (judge_service.judge_daemons(daemon(state="draining")), WARNING, "no more calls"),
     "sources fail": (
         judge_service.judge_daemons(daemon("dsd-1", failing=["cloud"])), WARNING, "congress source show cloud"
+    ),
+    "release": (judge_service.judge_releases([Release("pe-1", "1.0-b", "1.0-b")]), OK, "1 daemons run 1.0-b"),
+    "older release": (
+        judge_service.judge_releases([Release("dsd-1", "1.0-b", "1.0-b"), Release("pe-1", "1.0-a", "1.0-b")]),
+        WARNING, "pe-1 runs the release 1.0-a, and 1.0-b is installed finish the upgrade: run rolling-upgrade.yml",
     ),
     "api": (judge_service.judge_apis(api()), OK, "ready"),
     "api away": (judge_service.judge_apis(api(silence="it gives no answer: refused")), PROBLEM, "congressd serve"),
@@ -287,6 +304,8 @@ CASES: dict[str, tuple[Sequence[Finding], Level, str]] = {
     "enabled": (judge_machine.judge_units([PACEMAKER, unit("haproxy", enabled="enabled")]), WARNING, "disable haproxy"),
     "restarts": (judge_machine.judge_units([unit("mariadb", restarts=5)]), WARNING, "again 5 times"),
     "certificate": (judge_machine.judge_certificate(certificate(), NOW), OK, "until 2026-08-30"),
+    "nothing answers": (judge_machine.judge_certificate(certificate(served=None), NOW), OK, "until 2026-08-30"),
+    "not served": (judge_machine.judge_certificate(certificate(served=False), NOW), PROBLEM, "reload haproxy"),
     "ends soon": (judge_machine.judge_certificate(certificate(7), NOW), WARNING, "in 7 days"),
     "ended": (judge_machine.judge_certificate(certificate(-1), NOW), PROBLEM, "ended on 2026-05-31"),
     "future": (judge_machine.judge_certificate(certificate(begin=2), NOW), PROBLEM, "begins on 2026-06-03"),

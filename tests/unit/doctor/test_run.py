@@ -18,7 +18,7 @@ from congressd.doctor.table import CHECKS, NAMES, Check
 from congressd.model.errors import CongressError
 
 NOWHERE = Path("/nonexistent/file")
-NO_PATHS = Paths(NOWHERE, NOWHERE, NOWHERE, NOWHERE, (), NOWHERE)
+NO_PATHS = Paths(NOWHERE, NOWHERE, NOWHERE, NOWHERE, (), NOWHERE, NOWHERE)
 
 
 @pytest.fixture
