@@ -76,7 +76,7 @@ def _venv_of(pid: int | None) -> Path | None:
         python = Path(os.fsdecode(Path(f"/proc/{pid}/cmdline").read_bytes().partition(b"\0")[0]))
     except OSError:
         return None
-    return python.parent.parent if python.is_absolute() and python.parent.name == "bin" else None
+    return python.parent.parent if python.is_absolute() and python.parts[-3:-1] == ("venv", "bin") else None
 
 
 def _ask_daemon(socket: Path, method: str) -> Daemon:
