@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import os
 import shlex
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,12 +27,26 @@ class Daemon:
     silence: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class Release:
+    """The release that a daemon was started from, and the one that is installed: directories' names."""
+
+    daemon: str
+    runs: str
+    installed: str
+
+
 def ask_daemons(place: Place) -> list[Daemon]:
     """What each daemon with a control socket on this node says. Raises NotHere, Failed."""
     return place.once("daemons", lambda: _ask_daemons(place))
 
 
 def _ask_daemons(place: Place) -> list[Daemon]:
+    return [_ask_daemon(each, "status") for each in _sockets(place)]
+
+
+def _sockets(place: Place) -> list[Path]:
+    """Raises NotHere, Failed."""
     place.need()
     try:
         sockets = sorted(each for each in place.run_dir.iterdir() if each.suffix == ".sock")
@@ -41,7 +56,31 @@ def _ask_daemons(place: Place) -> list[Daemon]:
         raise Failed(f"{place.run_dir} cannot be read: {error.strerror}", "run the doctor as root") from None
     if not sockets:
         raise NotHere(f"no daemon has a control socket in {place.run_dir}; `congressd serve` needs none")
-    return [_ask_daemon(each, "status") for each in sockets]
+    return sockets
+
+
+def ask_releases(place: Place) -> list[Release]:
+    """Which release each daemon of this node runs. Raises NotHere, Failed."""
+    if not place.paths.venv.is_symlink():
+        raise NotHere(f"there is no link {place.paths.venv}: congressd was not installed by the playbook")
+    installed = place.paths.venv.resolve()
+    found = []
+    for each in _sockets(place):
+        venv = _venv_of(control.peer(str(each)))
+        if venv is not None and venv != place.paths.venv:
+            found.append(Release(each.stem, venv.parent.name, installed.parent.name))
+    if not found:
+        raise NotHere("no daemon of this node says what it was started from")
+    return found
+
+
+def _venv_of(pid: int | None) -> Path | None:
+    """The virtual environment whose Python a process runs: its command begins with the interpreter of its script."""
+    try:
+        python = Path(os.fsdecode(Path(f"/proc/{pid}/cmdline").read_bytes().partition(b"\0")[0]))
+    except OSError:
+        return None
+    return python.parent.parent if python.is_absolute() and python.parts[-3:-1] == ("venv", "bin") else None
 
 
 def _ask_daemon(socket: Path, method: str) -> Daemon:

@@ -7,7 +7,7 @@ import http.client
 import re
 import socket
 import ssl
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Final
@@ -49,6 +49,7 @@ class Certificate:
     begins: datetime
     ends: datetime
     address: str  #: where the API listens
+    served: bool | None = None  #: whether it is what the API shows there; None: nothing answers
 
 
 def read_bind(text: str) -> Bind | None:
@@ -147,7 +148,8 @@ def ask_certificate(place: Place) -> Certificate:
     if not bind.certificate:
         raise NotHere("the API is served without TLS")
     try:
-        return read_certificate(Path(bind.certificate).read_bytes(), bind)
+        pem = Path(bind.certificate).read_bytes()
+        return replace(read_certificate(pem, bind), served=_is_served(pem, bind))
     except (OSError, ValueError) as error:
         raise Failed(
             f"the certificate {bind.certificate} cannot be read: {getattr(error, 'strerror', None) or error}",
@@ -159,16 +161,36 @@ def read_certificate(pem: bytes, bind: Bind) -> Certificate:
     """The first certificate of a PEM file. Raises ValueError."""
     from cryptography import x509
 
-    found = re.search(rb"-----BEGIN CERTIFICATE-----.+?-----END CERTIFICATE-----", pem, re.DOTALL)
-    if found is None:
-        raise ValueError("it holds no certificate")
-    made = x509.load_pem_x509_certificate(found[0])
+    made = x509.load_pem_x509_certificate(_first(pem))
     try:
         names = made.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
         told = tuple(str(each.value) for each in names)
     except x509.ExtensionNotFound:
         told = ()
     return Certificate(bind.certificate, told, made.not_valid_before_utc, made.not_valid_after_utc, bind.host)
+
+
+def _first(pem: bytes) -> bytes:
+    """Raises ValueError."""
+    found = re.search(rb"-----BEGIN CERTIFICATE-----.+?-----END CERTIFICATE-----", pem, re.DOTALL)
+    if found is None:
+        raise ValueError("it holds no certificate")
+    return found[0]
+
+
+def _is_served(pem: bytes, bind: Bind) -> bool | None:
+    """Whether the first certificate of a PEM file is the one that a handshake brings. Raises ValueError."""
+    host = {"*": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}.get(bind.host, bind.host)
+    context = ssl._create_unverified_context()  # whichever it is: clients' reasons to refuse it are judged elsewhere
+    try:
+        with (
+            socket.create_connection((host, bind.port), ANSWER) as conversation,
+            context.wrap_socket(conversation) as encrypted,
+        ):
+            shown = encrypted.getpeercert(binary_form=True)
+    except OSError:
+        return None
+    return shown == ssl.PEM_cert_to_DER_cert(_first(pem).decode("ascii"))
 
 
 def ask_address(place: Place) -> Address:

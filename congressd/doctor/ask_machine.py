@@ -33,6 +33,7 @@ UNITS: Final = (
     "haproxy.service",
     "corosync.service",
     "pacemaker.service",
+    "sbd.service",
     "pcsd.service",
 )
 

@@ -96,10 +96,16 @@ class Quorum:
 
 @dataclass(frozen=True, slots=True)
 class Watchdog:
-    """How fencing by watchdog is set up: the cluster's property, and whether SBD runs here."""
+    """How fencing by watchdog is set up: the cluster's property, and whether SBD runs here (empty: not known)."""
 
     cluster: Cluster
     timeout: str
+    sbd: str = ""
+
+    @property
+    def used(self) -> bool:
+        """Whether a node counts as powered off once its watchdog has had the time."""
+        return self.timeout not in ("", "0", "0s")
 
 
 def ask_cluster(place: Place) -> Cluster:
@@ -237,7 +243,9 @@ def ask_fencing(place: Place) -> Watchdog:
     said = place.run(
         "crm_attribute", "--type", "crm_config", "--name", "stonith-watchdog-timeout", "--query", "--quiet"
     )
-    return Watchdog(cluster, said.text.strip() if said.code == 0 else "")
+    timeout = said.text.strip() if said.code == 0 else ""
+    sbd = place.run("systemctl", "is-active", "sbd").text.strip() if place.paths.systemd.is_dir() else ""
+    return Watchdog(cluster, timeout, sbd)
 
 
 @dataclass(frozen=True, slots=True)

@@ -70,6 +70,14 @@ def _cluster(brokers: Brokers) -> Iterator[Finding]:
         "is not on all of its brokers",
         "start the missing broker; `rabbitmq-queues check_if_node_is_quorum_critical` says whether another may stop",
     )
+    for name in brokers.running:
+        missing = [each.name for each in brokers.queues if each.kind == "quorum" and name not in each.members]
+        if missing:
+            named = ", ".join(missing[:SHOWN]) + (", ..." if len(missing) > SHOWN else "")
+            yield warning(
+                f"the broker {name} runs, and has no copy of {len(missing)} queues, which others may lose: {named}",
+                f"`rabbitmq-queues grow {name} all` on any node gives it one",
+            )
     yield from _named(
         [each for each in brokers.queues if each.messages > BACKLOG and each.consumers],
         warning,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
@@ -11,6 +10,7 @@ from typing import Final
 from congressd.doctor.ask_haproxy import Certificate
 from congressd.doctor.ask_machine import Disk, Kept, Unit
 from congressd.doctor.finding import Finding, or_fine, problem, warning
+from congressd.doctor.judge_network import is_address
 
 #: The oldest version that congressd was tried with.
 OLDEST: Final[Mapping[str, tuple[int, ...]]] = {
@@ -142,21 +142,18 @@ def _certificate(certificate: Certificate, now: datetime) -> Iterator[Finding]:
         yield problem(f"{file} ended on {certificate.ends:%Y-%m-%d}: clients refuse it", advice)
     elif days < RENEW_DAYS:
         yield warning(f"{file} ends in {days:.0f} days", advice)
+    if certificate.served is False:
+        yield problem(
+            f"the certificate that the API at {certificate.address} shows is not the one of {file}",
+            "`systemctl reload haproxy` on the node that has the address; site.yml puts the same file on all nodes",
+        )
     if certificate.begins > now:
         yield problem(
             f"{file} begins on {certificate.begins:%Y-%m-%d} only", "look at this node's clock; else " + advice
         )
     if not certificate.names:
         yield warning(f"{file} names no host (subjectAltName): clients refuse it", advice)
-    elif not any(not _is_address(each) for each in certificate.names) and certificate.address not in certificate.names:
+    elif not any(not is_address(each) for each in certificate.names) and certificate.address not in certificate.names:
         yield warning(
             f"{file} is for {', '.join(certificate.names)}, and the API's address is {certificate.address}", advice
         )
-
-
-def _is_address(text: str) -> bool:
-    try:
-        ipaddress.ip_address(text)
-    except ValueError:
-        return False
-    return True

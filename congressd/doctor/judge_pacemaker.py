@@ -82,20 +82,26 @@ def judge_fencing(told: Watchdog) -> list[Finding]:
     """Whether a node that hangs can be powered off."""
     cluster = told.cluster
     devices = [each for each in cluster.resources if each.agent.startswith("stonith:")]
-    watchdog = told.timeout not in ("", "0", "0s")
     running = [each.id for each in devices if each.runs]
     how = f"{len(running)} fence devices run" if devices else f"watchdog, {told.timeout}"
-    return or_fine(_fencing(cluster, devices, watchdog), f"on: {how}")
+    return or_fine(_fencing(told, devices), f"on: {how}")
 
 
-def _fencing(cluster: Cluster, devices: list[Resource], watchdog: bool) -> Iterator[Finding]:
+def _fencing(told: Watchdog, devices: list[Resource]) -> Iterator[Finding]:
+    cluster = told.cluster
+    if told.used and told.sbd not in ("", "active"):
+        yield problem(
+            f"sbd is {told.sbd} on this node, and the others count on its watchdog (stonith-watchdog-timeout "
+            f"{told.timeout}): it is not powered off when it hangs, and Pacemaker will not start here again",
+            "`systemctl enable sbd`, then `pcs cluster stop` and `pcs cluster start` here; `journalctl -u sbd -e`",
+        )
     if cluster.options.get("stonith-enabled") != "true":
         yield problem(
             "fencing is off: a node that hangs may go on as if nothing had happened while another does its work",
             "give `fence_devices` (or `fence_watchdog`) in the inventory and run site.yml; it sets stonith-enabled",
         )
         return
-    if not devices and not watchdog:
+    if not devices and not told.used:
         yield problem(
             "fencing is on, and there is no fence device: nothing is recovered from a node that dies",
             "give `fence_devices` in the inventory and run site.yml",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
-from congressd.doctor.ask_daemons import Daemon
+from congressd.doctor.ask_daemons import Daemon, Release
 from congressd.doctor.ask_haproxy import Server
 from congressd.doctor.ask_http import Api
 from congressd.doctor.finding import Finding, not_here, ok, or_fine, problem, warning
@@ -60,6 +60,21 @@ def _daemon(daemon: Daemon) -> Iterator[Finding]:
             f"{name}: {len(failing)} of {said.get('sources')} sources cannot be read: {', '.join(failing[:5])}",
             f"`congress source show {failing[0]}` has the error",
         )
+
+
+def judge_releases(releases: Sequence[Release]) -> list[Finding]:
+    """Whether what runs is what is installed."""
+    return or_fine(
+        (
+            warning(
+                f"{each.daemon} runs the release {each.runs}, and {each.installed} is installed",
+                "finish the upgrade: run rolling-upgrade.yml",
+            )
+            for each in releases
+            if each.runs != each.installed
+        ),
+        f"{len(releases)} daemons run {releases[0].installed}, which is installed",
+    )
 
 
 def unit(name: str) -> str:

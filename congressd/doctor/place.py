@@ -41,6 +41,8 @@ class Paths:
         Path("/var/log"),
         Path("/run"),
     )
+    corosync_config: Path = Path("/etc/corosync/corosync.conf")
+    venv: Path = Path("/opt/congressd/venv")  #: the link to the release that is installed
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,6 +31,10 @@ _LOOKS: Final = (
     # Private keys, whole.
     re.compile(r"(-----BEGIN [A-Z ]*PRIVATE KEY-----).*?(?:-----END [A-Z ]*PRIVATE KEY-----|\Z)", re.DOTALL),
     re.compile(r"()\A[A-Za-z0-9+/=\s]*-----END [A-Z ]*PRIVATE KEY-----"),  # the beginning was cut off
+    # Our own tokens, and Fernet's keys and tokens: before names, which may stand in them by chance with a = behind.
+    re.compile(r"(\bcongress_[0-9a-f]{6,}_)[A-Za-z0-9_\-]{16,}"),
+    re.compile(r"()(?<![\w+/\-])[A-Za-z0-9_\-]{43}=(?![\w=])"),
+    re.compile(r"()\bgAAAAA[A-Za-z0-9_\-]{60,}={0,2}"),
     # user:password@ in a URL, also behind the comma of a list of hosts; a password may hold all but / and blanks.
     re.compile(r"(\b[a-z][a-z0-9+.\-]*://[^\s:/@,\"'<>]*:)[^\s/\"'<>]*(?=@)", re.IGNORECASE),
     re.compile(r"((?<=,)[\w.\-%]+:)[^\s/@,\"'<>]+(?=@[\w.\-\[])"),
@@ -44,13 +48,9 @@ _LOOKS: Final = (
     re.compile(rf"(<nvpair\b(?=[^>]*\bname=\"{_NAME}\")[^>]*\bvalue=)(?:{_QUOTED})", re.IGNORECASE),
     # "password": "..." and password = ... and --password=...
     re.compile(rf"(\b{_NAME}[\"']?\s*[:=]\s*)(?:{_QUOTED})", re.IGNORECASE),
-    re.compile(rf"(\b{_NAME}[\"']?[ \t]*[:=][ \t]*)(?!\"|'|\[|\{{)[^\s,;&}})\]]+", re.IGNORECASE),
+    re.compile(rf"(\b{_NAME}[\"']?[ \t]*[:=][ \t]*)(?!\"|'|\[|\{{)(?:\(removed\)|[^\s,;&}})\]])+", re.IGNORECASE),
     # IDENTIFIED BY 'password' in a statement.
     re.compile(rf"(\bIDENTIFIED\s+(?:BY|VIA\s+\w+\s+(?:USING|AS))\s+(?:PASSWORD\s+)?)(?:{_QUOTED})", re.IGNORECASE),
-    # Our own tokens, and Fernet's keys and tokens.
-    re.compile(r"(\bcongress_[0-9a-f]{6,}_)[A-Za-z0-9_\-]{16,}"),
-    re.compile(r"()(?<![\w+/\-])[A-Za-z0-9_\-]{43}=(?![\w=])"),
-    re.compile(r"()\bgAAAAA[A-Za-z0-9_\-]{60,}={0,2}"),
 )  # fmt: skip
 
 

@@ -18,6 +18,9 @@ from pathlib import Path
 
 import pytest
 
+from congressd.config.options import Settings
+from congressd.doctor import ask_haproxy
+from congressd.doctor.place import Paths, Place
 from tests.haproxy import HAProxy, Server, free_port, render, render_and_start
 from tests.network import drop_packets_to, in_a_network_of_its_own
 
@@ -360,13 +363,38 @@ def test_figures_and_statistics(start: Start, backends: list[Backend]) -> None:
     assert "Statistics Report" in _call(f"{haproxy.figures}/")
 
 
-def test_tls(start: Start, backends: list[Backend], tmp_path: Path) -> None:
-    both = tmp_path / "api.pem"
-    key, certificate = tmp_path / "key.pem", tmp_path / "crt.pem"
+def make_certificate(directory: Path) -> tuple[Path, Path]:
+    """A new one for 127.0.0.1: the file that HAProxy takes, with its key, and the certificate alone."""
+    key, certificate, both = directory / "key.pem", directory / "crt.pem", directory / "api.pem"
     request = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=localhost"]
     names = ["-addext", "subjectAltName=IP:127.0.0.1", "-keyout", str(key), "-out", str(certificate)]
     subprocess.run([*request, *names], check=True, capture_output=True)
     both.write_text(certificate.read_text() + key.read_text())
+    return both, certificate
+
+
+def test_the_doctor_sees_a_certificate_that_waits_for_a_reload(
+    start: Start, backends: list[Backend], tmp_path: Path
+) -> None:
+    both, _ = make_certificate(tmp_path)
+    haproxy = start(backends, haproxy_api_certificate=str(both))
+    config = tmp_path / "seen.cfg"
+    config.write_text(f"frontend api\n    bind {haproxy.url.removeprefix('http://')} ssl crt {both}\n")
+    place = Place(Settings(), paths=Paths(haproxy_config=config))
+    assert ask_haproxy.ask_certificate(place).served is True
+    make_certificate(tmp_path)
+    assert ask_haproxy.ask_certificate(place).served is False
+    haproxy.reload(haproxy_api_certificate=str(both))
+    until = time.monotonic() + 10  # the old worker may take a call or two more
+    while not ask_haproxy.ask_certificate(place).served and time.monotonic() < until:
+        time.sleep(0.05)
+    assert ask_haproxy.ask_certificate(place).served is True
+    haproxy.stop()
+    assert ask_haproxy.ask_certificate(place).served is None
+
+
+def test_tls(start: Start, backends: list[Backend], tmp_path: Path) -> None:
+    both, certificate = make_certificate(tmp_path)
     haproxy = start(backends, haproxy_api_certificate=str(both))
     address = haproxy.url.replace("http://", "https://")
     command = ["curl", "-sS", "--max-time", "10", "--cacert", str(certificate), "-i", f"{address}/name"]

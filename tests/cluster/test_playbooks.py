@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.cluster.simulation import ROOT
+from tests.cluster.simulation import ROOT, defaults
 
 ANSIBLE = ROOT / "ansible"
 PLAYBOOKS = sorted(path.name for path in ANSIBLE.glob("*.yml"))
@@ -28,7 +28,8 @@ pytestmark = pytest.mark.skipif(
 
 def _ansible(*arguments: str, directory: Path) -> subprocess.CompletedProcess[str]:
     environment = {
-        "PATH": "/usr/local/sbin:/usr/sbin:/usr/bin:/sbin:/bin",  # Debian's ansible, with Debian's Python
+        # Debian's ansible, with Debian's Python, and before them whatever a test has put there
+        "PATH": f"{directory}/bin:/usr/local/sbin:/usr/sbin:/usr/bin:/sbin:/bin",
         "HOME": str(directory),
         "ANSIBLE_CONFIG": str(ANSIBLE / "ansible.cfg"),
         "ANSIBLE_LOCAL_TEMP": str(directory / "local"),
@@ -202,3 +203,106 @@ def test_a_release_is_used_when_the_database_has_its_schema_and_not_before() -> 
         file.name: "dest: /opt/congressd/venv\n" in file.read_text(encoding="utf-8") for file in tasks.glob("*.yml")
     }
     assert [name for name, there in linked.items() if there] == ["use.yml"]
+
+
+def _install_units(directory: Path, **timers: int) -> dict[str, str]:
+    """The task that installs units, into a directory, with ``timers`` of an inventory: what is written, by name."""
+    tasks = yaml.safe_load((ANSIBLE / "roles/congressd/tasks/configure.yml").read_text(encoding="utf-8"))
+    task = next(task for task in tasks if task.get("register") == "congressd_units")
+    del task["notify"]
+    module = task["ansible.builtin.template"]
+    module["dest"] = module["dest"].replace("/etc/systemd/system", str(directory / "units"))
+    text = yaml.safe_dump([task]).replace(
+        "src: timers.conf.j2", f"src: {ANSIBLE}/roles/congressd/templates/timers.conf.j2"
+    )
+    play = {
+        "hosts": "localhost",
+        "gather_facts": False,
+        "vars": {"congressd_timers": {**defaults()["pacemaker_timers"], **timers}, "ansible_connection": "local"},
+        "tasks": yaml.safe_load(text.replace("{{ playbook_dir }}", str(ANSIBLE))),
+    }
+    for unit in ("congress-pe@", "congress-dsd", "congress-dsd-standby"):
+        (directory / "units" / f"{unit}.service.d").mkdir(parents=True)
+    (directory / "play.yml").write_text(yaml.safe_dump([play]), encoding="utf-8")
+    done = _ansible(str(directory / "play.yml"), directory=directory)
+    assert done.returncode == 0, done.stdout
+    written = [path for path in (directory / "units").rglob("*") if path.is_file()]
+    return {str(path.relative_to(directory / "units")): path.read_text(encoding="utf-8") for path in written}
+
+
+def test_units_are_as_they_are_and_timers_of_the_inventory_count(tmp_path: Path) -> None:
+    written = _install_units(tmp_path, pe_unit_watchdog=55, unit_stop=40)
+    for unit, watchdog in (("congress-pe@", 55), ("congress-dsd", 10), ("congress-dsd-standby", 10)):
+        assert written.pop(f"{unit}.service") == (ROOT / "systemd" / f"{unit}.service").read_text(encoding="utf-8")
+        lines = [line for line in written.pop(f"{unit}.service.d/timers.conf").splitlines() if line[0] != "#"]
+        assert lines == ["[Service]", f"WatchdogSec={watchdog}", "TimeoutStartSec=45", "TimeoutStopSec=40"]
+    assert not written
+
+
+#: Programs of a cluster, each node of which has a directory; SBD starts with corosync, unless it is told to fail.
+FAKES = {
+    "systemctl": """cat "$NODE/sbd" """,
+    "pcs": """
+        echo "$(basename "$NODE") $*" >>"$NODE/../log"
+        [ "$2" = start ] && [ ! -e "$NODE/broken" ] && echo active >"$NODE/sbd"
+        exit 0""",
+    "crm_mon": """
+        echo "$(basename "$NODE") crm_mon" >>"$NODE/../log"
+        echo "<node name=\\"$(basename "$NODE")\\" id=\\"1\\" online=\\"true\\"/>" """,
+    "crm_resource": """echo "$(basename "$NODE") crm_resource" >>"$NODE/../log" """,
+}
+
+
+def start_watchdogs(directory: Path, **sbd: str) -> tuple[subprocess.CompletedProcess[str], list[str]]:
+    """The role's tasks before the configuration on three nodes, where SBD is as told; and what they called."""
+    (directory / "bin").mkdir()
+    for name, script in FAKES.items():
+        (directory / "bin" / name).write_text(f"#!/bin/sh\n{script}\n", encoding="utf-8")
+        (directory / "bin" / name).chmod(0o755)
+    for node, state in sbd.items():
+        (directory / node).mkdir()
+        (directory / node / "sbd").write_text("active" if state == "active" else "inactive", encoding="utf-8")
+        if state == "broken":
+            (directory / node / "broken").touch()
+    inventory = {"congressd": {"hosts": {node: {"ansible_connection": "local"} for node in sbd}}}
+    (directory / "hosts.yml").write_text(yaml.safe_dump(inventory), encoding="utf-8")
+    tasks = {"name": str(ANSIBLE / "roles" / "pacemaker"), "tasks_from": "watchdog_start"}
+    play = {
+        "hosts": "congressd",
+        "gather_facts": False,
+        "environment": {"NODE": f"{directory}/{{{{ inventory_hostname }}}}"},
+        "vars": {"cluster_hosts": sorted(sbd)},
+        "tasks": [{"ansible.builtin.include_role": tasks}],
+    }
+    (directory / "play.yml").write_text(yaml.safe_dump([play]), encoding="utf-8")
+    done = _ansible("-i", str(directory / "hosts.yml"), str(directory / "play.yml"), directory=directory)
+    log = directory / "log"
+    return done, log.read_text(encoding="utf-8").splitlines() if log.exists() else []
+
+
+def turn(node: str) -> list[str]:
+    return [f"{node} {call}" for call in ("cluster stop", "cluster start", "crm_mon", "crm_resource")]
+
+
+def test_watchdogs_come_to_a_cluster_that_runs_node_by_node(tmp_path: Path) -> None:
+    done, calls = start_watchdogs(tmp_path, ctl1="inactive", ctl2="active", ctl3="inactive")
+    assert done.returncode == 0, done.stdout
+    assert calls == turn("ctl1") + turn("ctl3")
+
+
+def test_where_watchdogs_run_nothing_is_restarted(tmp_path: Path) -> None:
+    done, calls = start_watchdogs(tmp_path, ctl1="active", ctl2="active", ctl3="active")
+    assert done.returncode == 0, done.stdout
+    assert "changed=0" in done.stdout
+    assert calls == []
+
+
+def test_a_watchdog_that_does_not_start_ends_the_play_before_the_configuration(tmp_path: Path) -> None:
+    done, calls = start_watchdogs(tmp_path, ctl1="active", ctl2="broken", ctl3="active")
+    assert done.returncode != 0
+    assert "sbd does not run on every node" in " ".join(done.stdout.split())
+    assert calls == turn("ctl2")
+    tasks = yaml.safe_load((ANSIBLE / "roles" / "pacemaker" / "tasks" / "main.yml").read_text(encoding="utf-8"))
+    included = [task["ansible.builtin.include_tasks"] for task in tasks if "ansible.builtin.include_tasks" in task]
+    order = ["watchdog.yml", "membership.yml", "watchdog_start.yml", "configuration.yml"]
+    assert [file for file in included if file in order] == order

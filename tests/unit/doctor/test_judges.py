@@ -9,13 +9,14 @@ from typing import Any
 
 import pytest
 
-from congressd.doctor import judge_bus, judge_database, judge_machine, judge_pacemaker, judge_service
+from congressd.doctor import judge_bus, judge_database, judge_machine, judge_network, judge_pacemaker, judge_service
 from congressd.doctor.ask_bus import Broker, Brokers, Queue
-from congressd.doctor.ask_daemons import Daemon
+from congressd.doctor.ask_daemons import Daemon, Release
 from congressd.doctor.ask_database import Galera, Key, Lease, Reached, Schema
 from congressd.doctor.ask_haproxy import Certificate, Server
 from congressd.doctor.ask_http import Api
 from congressd.doctor.ask_machine import Disk, Kept, Unit
+from congressd.doctor.ask_network import Firewall, Name
 from congressd.doctor.ask_pacemaker import Address, Cluster, FenceEvent, Member, Quorum, Resource, Watchdog
 from congressd.doctor.finding import Finding, Level
 
@@ -75,8 +76,13 @@ def unit(name: str, active: str = "active", enabled: str = "disabled", restarts:
     return Unit(f"{name}.service", active, "success" if active == "active" else "exit-code", restarts, enabled)
 
 
-def certificate(days: float = 90, names: tuple[str, ...] = ("congress.example.org",), begin: float = -1) -> Certificate:
-    return Certificate("/etc/api.pem", names, NOW + timedelta(begin), NOW + timedelta(days), "192.0.2.20")
+def certificate(
+    days: float = 90,
+    names: tuple[str, ...] = ("congress.example.org",),
+    begin: float = -1,
+    served: bool | None = True,
+) -> Certificate:
+    return Certificate("/etc/api.pem", names, NOW + timedelta(begin), NOW + timedelta(days), "192.0.2.20", served)
 
 
 MEMBERS = tuple(Member(name, online=True) for name in ("ctl1", "ctl2", "ctl3"))
@@ -99,6 +105,10 @@ def address(**more: Any) -> Address:
         "held": True,
     }
     return Address(**(usual | {"url": "http://192.0.2.20:1789", "answer": ""} | more))
+
+
+def names(*found: str, wanted: str = "192.0.2.2") -> list[Finding]:
+    return judge_network.judge_names([Name("ctl1", ("192.0.2.1",), ("192.0.2.1",)), Name("ctl2", (wanted,), found)])
 
 
 def clocks(ahead: dict[str, tuple[float, float]], synchronised: bool | None) -> list[Finding]:
@@ -157,6 +167,13 @@ CASES: dict[str, tuple[Sequence[Finding], Level, str]] = {
     "two of three": (
         judge_bus.judge_queues(brokers(queues=(queue(online=("rabbit@ctl1", "rabbit@ctl2")),))), WARNING, "not on all"
     ),
+    "too few copies": (
+        judge_bus.judge_queues(brokers(queues=(queue(members=("rabbit@ctl1",), online=("rabbit@ctl1",)),))),
+        WARNING, "rabbitmq-queues grow rabbit@ctl3 all",
+    ),
+    "no copies of classic queues": (
+        judge_bus.judge_queues(brokers(queues=(queue(kind="classic", members=()),))), OK, "3 brokers"
+    ),
     "backlog": (judge_bus.judge_queues(brokers(queues=(queue(messages=5000),))), WARNING, "reader lags"),
     "no reader": (judge_bus.judge_queues(brokers(queues=(queue(messages=5000, consumers=0),))), WARNING, "no reader"),
     "soon removed": (
@@ -187,6 +204,11 @@ CASES: dict[str, tuple[Sequence[Finding], Level, str]] = {
     ),
     "fencing": (judge_pacemaker.judge_fencing(Watchdog(cluster(), "")), OK, "1 fence devices"),
     "watchdog": (judge_pacemaker.judge_fencing(Watchdog(cluster(()), "10s")), OK, "watchdog, 10s"),
+    "watchdog fed": (judge_pacemaker.judge_fencing(Watchdog(cluster(()), "10s", "active")), OK, "watchdog, 10s"),
+    "no SBD": (
+        judge_pacemaker.judge_fencing(Watchdog(cluster(()), "10s", "inactive")), PROBLEM, "systemctl enable sbd"
+    ),
+    "no SBD wanted": (judge_pacemaker.judge_fencing(Watchdog(cluster(), "0", "inactive")), OK, "1 fence devices"),
     "fencing off": (judge_pacemaker.judge_fencing(Watchdog(cluster(fencing="false"), "")), PROBLEM, "fencing is off"),
     "no device": (judge_pacemaker.judge_fencing(Watchdog(cluster(()), "")), PROBLEM, "no fence device"),
     "device down": (
@@ -213,6 +235,11 @@ CASES: dict[str, tuple[Sequence[Finding], Level, str]] = {
     "draining": (judge_service.judge_daemons(daemon(state="draining")), WARNING, "no more calls"),
     "sources fail": (
         judge_service.judge_daemons(daemon("dsd-1", failing=["cloud"])), WARNING, "congress source show cloud"
+    ),
+    "release": (judge_service.judge_releases([Release("pe-1", "1.0-b", "1.0-b")]), OK, "1 daemons run 1.0-b"),
+    "older release": (
+        judge_service.judge_releases([Release("dsd-1", "1.0-b", "1.0-b"), Release("pe-1", "1.0-a", "1.0-b")]),
+        WARNING, "pe-1 runs the release 1.0-a, and 1.0-b is installed finish the upgrade: run rolling-upgrade.yml",
     ),
     "api": (judge_service.judge_apis(api()), OK, "ready"),
     "api away": (judge_service.judge_apis(api(silence="it gives no answer: refused")), PROBLEM, "congressd serve"),
@@ -272,15 +299,31 @@ CASES: dict[str, tuple[Sequence[Finding], Level, str]] = {
     "failed unit": (judge_machine.judge_units([unit("mariadb", "failed")]), PROBLEM, "systemctl restart mariadb"),
     "failed in cluster": (judge_machine.judge_units([PACEMAKER, unit("congress-pe@1", "failed")]), PROBLEM, "pcs re"),
     "down": (judge_machine.judge_units([unit("corosync", "inactive", "enabled")]), PROBLEM, "systemctl start corosync"),
+    "SBD down": (judge_machine.judge_units([unit("sbd", "inactive", "enabled")]), PROBLEM, "sbd does not run"),
     "elsewhere": (judge_machine.judge_units([PACEMAKER, unit("congress-dsd", "inactive")]), OK, "pacemaker"),
     "enabled": (judge_machine.judge_units([PACEMAKER, unit("haproxy", enabled="enabled")]), WARNING, "disable haproxy"),
     "restarts": (judge_machine.judge_units([unit("mariadb", restarts=5)]), WARNING, "again 5 times"),
     "certificate": (judge_machine.judge_certificate(certificate(), NOW), OK, "until 2026-08-30"),
+    "nothing answers": (judge_machine.judge_certificate(certificate(served=None), NOW), OK, "until 2026-08-30"),
+    "not served": (judge_machine.judge_certificate(certificate(served=False), NOW), PROBLEM, "reload haproxy"),
     "ends soon": (judge_machine.judge_certificate(certificate(7), NOW), WARNING, "in 7 days"),
     "ended": (judge_machine.judge_certificate(certificate(-1), NOW), PROBLEM, "ended on 2026-05-31"),
     "future": (judge_machine.judge_certificate(certificate(begin=2), NOW), PROBLEM, "begins on 2026-06-03"),
     "nameless": (judge_machine.judge_certificate(certificate(names=()), NOW), WARNING, "names no host"),
     "other address": (judge_machine.judge_certificate(certificate(names=("192.0.2.9",)), NOW), WARNING, "192.0.2.20"),
+    # the network
+    "firewall": (judge_network.judge_firewall(Firewall("active", True)), OK, "table inet congressd"),
+    "flushed": (judge_network.judge_firewall(Firewall("active", False)), PROBLEM, "systemctl restart congressd-fire"),
+    "firewall off": (judge_network.judge_firewall(Firewall("inactive", False)), PROBLEM, "enable --now congressd-fire"),
+    "names": (names("192.0.2.2"), OK, "2 names"),
+    "both rings": (names("192.0.2.2", "198.51.100.2"), OK, "2 names"),
+    "name of the loopback": (names("127.0.1.1"), PROBLEM, "ctl2 means 127.0.1.1 here"),
+    "name of both": (names("127.0.1.1", "192.0.2.2"), PROBLEM, "manage_etc_hosts"),
+    "no such name": (names(), PROBLEM, "ctl2 means nothing here"),
+    "name of another": (names("192.0.2.9"), PROBLEM, "corosync has the node at 192.0.2.2"),
+    "corosync goes by names": (names("192.0.2.9", wanted="ctl2"), OK, "2 names"),
+    "name by IPv6": (names("2001:db8::2", wanted="2001:0db8::2"), OK, "2 names"),
+    # the certificate
     "right address": (judge_machine.judge_certificate(certificate(names=("192.0.2.20",)), NOW), OK, "192.0.2.20"),
 }  # fmt: skip
 

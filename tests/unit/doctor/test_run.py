@@ -17,8 +17,8 @@ from congressd.doctor.place import Paths, Place
 from congressd.doctor.table import CHECKS, NAMES, Check
 from congressd.model.errors import CongressError
 
-NOWHERE = Path("/nonexistent")
-NO_PATHS = Paths(NOWHERE / "haproxy.cfg", NOWHERE / "haproxy.sock", NOWHERE / "mysqld.sock", NOWHERE / "systemd", ())
+NOWHERE = Path("/nonexistent/file")
+NO_PATHS = Paths(NOWHERE, NOWHERE, NOWHERE, NOWHERE, (), NOWHERE, NOWHERE)
 
 
 @pytest.fixture

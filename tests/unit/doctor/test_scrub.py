@@ -77,6 +77,12 @@ def test_our_own_tokens_and_keys_are_removed() -> None:
         assert Scrubber()(text) == f"token {shown}_{REMOVED}, key\n{REMOVED}\nstored {REMOVED} end"
 
 
+def test_a_name_in_a_random_token_changes_nothing() -> None:
+    stored = f"gAAAAABn{'A' * 40}psk{'B' * 47}=="
+    assert Scrubber()(f"stored {stored} end") == f"stored {REMOVED} end"
+    assert Scrubber()(f"token=congress_abcdef12_{'z' * 30}, x") == f"token={REMOVED}, x"
+
+
 ORDINARY = (
     "2026-11-22T15:08:11 ctl1 congress-dsd[812]: source=cloud epoch=1795361102976 sequence=12 rows=3",
     '<nvpair id="property-stonith-enabled" name="stonith-enabled" value="true"/>',
