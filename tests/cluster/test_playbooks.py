@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import shutil
 import subprocess
 from collections.abc import Iterator
@@ -13,30 +14,15 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.cluster.simulation import ROOT
+from tests.cluster.playbook import ANSIBLE, needs_ansible
+from tests.cluster.playbook import run_playbook as _ansible
 
-ANSIBLE = ROOT / "ansible"
 PLAYBOOKS = sorted(path.name for path in ANSIBLE.glob("*.yml"))
 
 #: Modules that change a file which is not ours.
 EDITS = ("ansible.builtin.lineinfile", "ansible.builtin.blockinfile")
 
-pytestmark = pytest.mark.skipif(
-    not shutil.which("ansible-playbook"), reason="ansible (Debian package) is not installed"
-)
-
-
-def _ansible(*arguments: str, directory: Path) -> subprocess.CompletedProcess[str]:
-    environment = {
-        "PATH": "/usr/local/sbin:/usr/sbin:/usr/bin:/sbin:/bin",  # Debian's ansible, with Debian's Python
-        "HOME": str(directory),
-        "ANSIBLE_CONFIG": str(ANSIBLE / "ansible.cfg"),
-        "ANSIBLE_LOCAL_TEMP": str(directory / "local"),
-        "LANG": "C.UTF-8",
-    }
-    return subprocess.run(
-        ["ansible-playbook", *arguments], capture_output=True, text=True, cwd=ANSIBLE, env=environment, check=False
-    )
+pytestmark = needs_ansible
 
 
 def check_variables(directory: Path, variables: dict[str, object]) -> subprocess.CompletedProcess[str]:
@@ -156,3 +142,23 @@ def test_a_release_is_used_when_the_database_has_its_schema_and_not_before() -> 
         file.name: "dest: /opt/congressd/venv\n" in file.read_text(encoding="utf-8") for file in tasks.glob("*.yml")
     }
     assert [name for name, there in linked.items() if there] == ["use.yml"]
+
+
+@pytest.mark.skipif(not shutil.which("haproxy", path="/usr/sbin:/usr/bin"), reason="haproxy is not installed")
+def test_a_certificate_that_haproxy_could_not_use_is_not_installed(tmp_path: Path) -> None:
+    (copy,) = [
+        task
+        for task in _tasks(ANSIBLE / "roles" / "haproxy" / "tasks" / "main.yml")
+        if task.get("ansible.builtin.copy", {}).get("validate")
+    ]
+    for name in ("one", "other"):
+        request = "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 1 -subj /CN=api"
+        made = [*request.split(), "-keyout", f"{name}.key", "-out", f"{name}.crt"]
+        subprocess.run(made, cwd=tmp_path, check=True, capture_output=True)
+    good = {}
+    for key in ("one.key", "other.key", "/dev/null"):
+        pem = tmp_path / "api.pem"
+        pem.write_text((tmp_path / "one.crt").read_text() + (tmp_path / key).read_text(), encoding="ascii")
+        command = shlex.split(copy["vars"]["haproxy_try"] % pem)
+        good[key] = subprocess.run(command, env={"PATH": "/usr/sbin:/usr/bin:/bin"}, check=False).returncode == 0
+    assert good == {"one.key": True, "other.key": False, "/dev/null": False}
