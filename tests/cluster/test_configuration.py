@@ -10,7 +10,7 @@ import yaml
 
 from congressd.config.load import load
 from congressd.config.options import Settings
-from tests.cluster.test_playbooks import ANSIBLE, _ansible
+from tests.cluster.playbook import ANSIBLE, run_playbook
 
 pytestmark = pytest.mark.skipif(
     not shutil.which("ansible-playbook"), reason="ansible (Debian package) is not installed"
@@ -33,7 +33,7 @@ def _written(directory: Path, **variables: object) -> Settings:
     }
     (directory / "play.yml").write_text(yaml.safe_dump([play]), encoding="utf-8")
     shutil.copytree(ANSIBLE / "group_vars", directory / "group_vars", dirs_exist_ok=True)
-    done = _ansible("-i", str(directory / "hosts.yml"), str(directory / "play.yml"), directory=directory)
+    done = run_playbook("-i", str(directory / "hosts.yml"), str(directory / "play.yml"), directory=directory)
     assert done.returncode == 0, done.stdout + done.stderr
     loaded = load([directory / "congressd.conf"])
     assert not loaded.warnings

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import shutil
 import subprocess
 from collections.abc import Iterator
@@ -13,34 +14,16 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.cluster.simulation import ROOT, defaults
+from tests.cluster.playbook import ANSIBLE, needs_ansible
+from tests.cluster.playbook import run_playbook as _ansible
+from tests.cluster.simulation import NODES, ROOT, defaults
 
-ANSIBLE = ROOT / "ansible"
 PLAYBOOKS = sorted(path.name for path in ANSIBLE.glob("*.yml"))
 
 #: Modules that change a file which is not ours.
 EDITS = ("ansible.builtin.lineinfile", "ansible.builtin.blockinfile")
 
-pytestmark = pytest.mark.skipif(
-    not shutil.which("ansible-playbook"), reason="ansible (Debian package) is not installed"
-)
-
-
-def _ansible(*arguments: str, directory: Path) -> subprocess.CompletedProcess[str]:
-    environment = {
-        # Debian's ansible, with Debian's Python, and before them whatever a test has put there
-        "PATH": f"{directory}/bin:/usr/local/sbin:/usr/sbin:/usr/bin:/sbin:/bin",
-        "HOME": str(directory),
-        "ANSIBLE_CONFIG": str(ANSIBLE / "ansible.cfg"),
-        "ANSIBLE_LOCAL_TEMP": str(directory / "local"),
-        "LANG": "C.UTF-8",
-    }
-    return subprocess.run(
-        ["ansible-playbook", *arguments], capture_output=True, text=True, cwd=ANSIBLE, env=environment, check=False
-    )
-
-
-NODES = ("ctl1", "ctl2", "ctl3")
+pytestmark = needs_ansible
 
 
 def check_variables(
@@ -57,8 +40,7 @@ def check_variables(
     }
     here = {"ansible_connection": "local", "common_data": str(directory / "mysql")}
     hosts = {
-        name: {**here, "cluster_address": address, **variables}
-        for name, address in zip(names, addresses, strict=True)
+        name: {**here, "cluster_address": address, **variables} for name, address in zip(names, addresses, strict=True)
     }
     inventory = {"congressd": {"hosts": hosts}}
     (directory / "hosts.yml").write_text(yaml.safe_dump(inventory), encoding="utf-8")
@@ -239,70 +221,21 @@ def test_units_are_as_they_are_and_timers_of_the_inventory_count(tmp_path: Path)
     assert not written
 
 
-#: Programs of a cluster, each node of which has a directory; SBD starts with corosync, unless it is told to fail.
-FAKES = {
-    "systemctl": """cat "$NODE/sbd" """,
-    "pcs": """
-        echo "$(basename "$NODE") $*" >>"$NODE/../log"
-        [ "$2" = start ] && [ ! -e "$NODE/broken" ] && echo active >"$NODE/sbd"
-        exit 0""",
-    "crm_mon": """
-        echo "$(basename "$NODE") crm_mon" >>"$NODE/../log"
-        echo "<node name=\\"$(basename "$NODE")\\" id=\\"1\\" online=\\"true\\"/>" """,
-    "crm_resource": """echo "$(basename "$NODE") crm_resource" >>"$NODE/../log" """,
-}
-
-
-def start_watchdogs(directory: Path, **sbd: str) -> tuple[subprocess.CompletedProcess[str], list[str]]:
-    """The role's tasks before the configuration on three nodes, where SBD is as told; and what they called."""
-    (directory / "bin").mkdir()
-    for name, script in FAKES.items():
-        (directory / "bin" / name).write_text(f"#!/bin/sh\n{script}\n", encoding="utf-8")
-        (directory / "bin" / name).chmod(0o755)
-    for node, state in sbd.items():
-        (directory / node).mkdir()
-        (directory / node / "sbd").write_text("active" if state == "active" else "inactive", encoding="utf-8")
-        if state == "broken":
-            (directory / node / "broken").touch()
-    inventory = {"congressd": {"hosts": {node: {"ansible_connection": "local"} for node in sbd}}}
-    (directory / "hosts.yml").write_text(yaml.safe_dump(inventory), encoding="utf-8")
-    tasks = {"name": str(ANSIBLE / "roles" / "pacemaker"), "tasks_from": "watchdog_start"}
-    play = {
-        "hosts": "congressd",
-        "gather_facts": False,
-        "environment": {"NODE": f"{directory}/{{{{ inventory_hostname }}}}"},
-        "vars": {"cluster_hosts": sorted(sbd)},
-        "tasks": [{"ansible.builtin.include_role": tasks}],
-    }
-    (directory / "play.yml").write_text(yaml.safe_dump([play]), encoding="utf-8")
-    done = _ansible("-i", str(directory / "hosts.yml"), str(directory / "play.yml"), directory=directory)
-    log = directory / "log"
-    return done, log.read_text(encoding="utf-8").splitlines() if log.exists() else []
-
-
-def turn(node: str) -> list[str]:
-    return [f"{node} {call}" for call in ("cluster stop", "cluster start", "crm_mon", "crm_resource")]
-
-
-def test_watchdogs_come_to_a_cluster_that_runs_node_by_node(tmp_path: Path) -> None:
-    done, calls = start_watchdogs(tmp_path, ctl1="inactive", ctl2="active", ctl3="inactive")
-    assert done.returncode == 0, done.stdout
-    assert calls == turn("ctl1") + turn("ctl3")
-
-
-def test_where_watchdogs_run_nothing_is_restarted(tmp_path: Path) -> None:
-    done, calls = start_watchdogs(tmp_path, ctl1="active", ctl2="active", ctl3="active")
-    assert done.returncode == 0, done.stdout
-    assert "changed=0" in done.stdout
-    assert calls == []
-
-
-def test_a_watchdog_that_does_not_start_ends_the_play_before_the_configuration(tmp_path: Path) -> None:
-    done, calls = start_watchdogs(tmp_path, ctl1="active", ctl2="broken", ctl3="active")
-    assert done.returncode != 0
-    assert "sbd does not run on every node" in " ".join(done.stdout.split())
-    assert calls == turn("ctl2")
-    tasks = yaml.safe_load((ANSIBLE / "roles" / "pacemaker" / "tasks" / "main.yml").read_text(encoding="utf-8"))
-    included = [task["ansible.builtin.include_tasks"] for task in tasks if "ansible.builtin.include_tasks" in task]
-    order = ["watchdog.yml", "membership.yml", "watchdog_start.yml", "configuration.yml"]
-    assert [file for file in included if file in order] == order
+@pytest.mark.skipif(not shutil.which("haproxy", path="/usr/sbin:/usr/bin"), reason="haproxy is not installed")
+def test_a_certificate_that_haproxy_could_not_use_is_not_installed(tmp_path: Path) -> None:
+    (copy,) = [
+        task
+        for task in _tasks(ANSIBLE / "roles" / "haproxy" / "tasks" / "main.yml")
+        if task.get("ansible.builtin.copy", {}).get("validate")
+    ]
+    for name in ("one", "other"):
+        request = "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 1 -subj /CN=api"
+        made = [*request.split(), "-keyout", f"{name}.key", "-out", f"{name}.crt"]
+        subprocess.run(made, cwd=tmp_path, check=True, capture_output=True)
+    good = {}
+    for key in ("one.key", "other.key", "/dev/null"):
+        pem = tmp_path / "api.pem"
+        pem.write_text((tmp_path / "one.crt").read_text() + (tmp_path / key).read_text(), encoding="ascii")
+        command = shlex.split(copy["vars"]["haproxy_try"] % pem)
+        good[key] = subprocess.run(command, env={"PATH": "/usr/sbin:/usr/bin:/bin"}, check=False).returncode == 0
+    assert good == {"one.key": True, "other.key": False, "/dev/null": False}
