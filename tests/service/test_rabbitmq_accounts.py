@@ -12,7 +12,7 @@ import amqp
 import pytest
 import yaml
 
-from tests.cluster.test_playbooks import ANSIBLE, _ansible
+from tests.cluster.playbook import ANSIBLE, run_playbook
 from tests.service.rabbitmq import RabbitServer
 
 pytestmark = [
@@ -57,7 +57,7 @@ def play(broker: RabbitServer, tmp_path: Path) -> Callable[[str], int]:
             "tasks": [{"ansible.builtin.include_tasks": str(tasks)}],
         }
         (tmp_path / "play.yml").write_text(yaml.safe_dump([play]), encoding="utf-8")
-        done = _ansible("-i", "localhost,", "-v", str(tmp_path / "play.yml"), directory=tmp_path)
+        done = run_playbook("-i", "localhost,", "-v", str(tmp_path / "play.yml"), directory=tmp_path)
         assert done.returncode == 0, done.stdout + done.stderr
         assert password not in done.stdout
         changed = re.search(r"changed=(\d+)", done.stdout)
