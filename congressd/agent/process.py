@@ -13,6 +13,9 @@ import time
 from collections.abc import Iterable
 from typing import NamedTuple
 
+#: What the kernel says of a process that has ended. Any other error, as when no file can be opened, proves no end.
+GONE = (FileNotFoundError, ProcessLookupError)
+
 
 class Found(NamedTuple):
     """A process that the PID file or a unit led to; ``zombie`` when it is dead but not yet reaped."""
@@ -26,7 +29,7 @@ def pid_in(path: str) -> int | None:
     try:
         with open(path, encoding="ascii", errors="replace") as file:
             text = file.read(64).strip()
-    except OSError:
+    except (FileNotFoundError, NotADirectoryError):
         return None
     return int(text) if text.isascii() and text.isdigit() and int(text) > 1 else None
 
@@ -116,7 +119,7 @@ def _stat(pid: int) -> list[str] | None:
     try:
         with open(f"/proc/{pid}/stat", encoding="utf-8", errors="replace") as file:
             return file.read().rpartition(")")[2].split()
-    except OSError:
+    except GONE:
         return None
 
 
@@ -129,7 +132,7 @@ def _live_threads(pid: int) -> bool:
     """Whether a thread still runs: a process whose first thread has ended looks like a zombie from outside."""
     try:
         threads = os.listdir(f"/proc/{pid}/task")
-    except OSError:
+    except GONE:
         return False
     return any(int(thread) != pid and (_state_of_thread(pid, thread) or "Z") not in "ZX" for thread in threads)
 
@@ -138,7 +141,7 @@ def _state_of_thread(pid: int, thread: str) -> str | None:
     try:
         with open(f"/proc/{pid}/task/{thread}/stat", encoding="utf-8", errors="replace") as file:
             return file.read().rpartition(")")[2].split()[0]
-    except (OSError, IndexError):
+    except (*GONE, IndexError):
         return None
 
 
@@ -146,5 +149,5 @@ def _arguments(pid: int) -> list[str]:
     try:
         with open(f"/proc/{pid}/cmdline", encoding="utf-8", errors="replace") as file:
             return file.read().rstrip("\0").split("\0")
-    except OSError:
+    except GONE:
         return []

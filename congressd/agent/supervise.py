@@ -188,19 +188,22 @@ class Systemd:
 
     def stop(self, seconds: float) -> list[int]:
         until = time.monotonic() + seconds
+        silent: OcfError | None = None
         group = self._group()
         # When the node is shut down the unit's own end waits for Pacemaker's (Before=), which waits for this one.
         self._systemctl("stop --job-mode=ignore-dependencies", max(1.0, seconds - 5.0))
         while True:
             try:
-                ended = self._show()["ActiveState"] in ("inactive", "failed")
-            except OcfError:
-                ended = False  # a systemd that does not answer proves nothing
+                ended, silent = self._show()["ActiveState"] in ("inactive", "failed"), None
+            except OcfError as error:
+                ended, silent = False, error  # a systemd that does not answer proves nothing
             left = _in_group(group)
             if ended and not left:
                 self._systemctl("reset-failed", 2.0)
                 return []
             if time.monotonic() >= until:
+                if silent and not left:
+                    raise silent
                 return left or [0]
             self._systemctl("kill --signal=SIGKILL --kill-who=all", 2.0)
             time.sleep(0.2)
@@ -254,8 +257,10 @@ class Systemd:
             )
         except subprocess.TimeoutExpired:
             return 124, f"systemctl {words.split()[0]} took longer than {seconds:.0f} s"
-        except OSError as error:
-            raise OcfError(ExitCode.INSTALLED, f"systemctl cannot be run on this node: {error.strerror}") from None
+        except FileNotFoundError:
+            raise OcfError(ExitCode.INSTALLED, "there is no systemctl on this node") from None
+        except OSError as error:  # no memory, process or file descriptor to be had: it proves nothing of the unit
+            return 126, f"systemctl cannot be run just now: {error.strerror}"
         return done.returncode, done.stdout.decode(errors="replace").strip()
 
 

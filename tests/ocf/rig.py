@@ -52,10 +52,19 @@ class Rig:
         new.write_text(json.dumps(faults), encoding="utf-8")
         new.replace(self.config)
 
-    def call(self, action: str, *, probe: bool = False, depth: int = 0, seconds: float = 20, **changed: str) -> Result:
-        """Run the agent for one action with the parameters, some of them ``changed``."""
+    def call(
+        self,
+        action: str,
+        *,
+        probe: bool = False,
+        depth: int = 0,
+        seconds: float = 20,
+        files: int = 1024,
+        **changed: str,
+    ) -> Result:
+        """Run the agent for one action with the parameters, some of them ``changed``; it may open so many ``files``."""
         done = subprocess.run(
-            [self.agent, action],
+            ["/bin/sh", "-c", f'ulimit -n {files}; exec "$@"', "sh", self.agent, action],
             env=self.environment(probe=probe, depth=depth, seconds=seconds, **changed),
             capture_output=True,
             text=True,
@@ -70,6 +79,7 @@ class Rig:
         return {
             "PATH": os.environ["PATH"],
             "OCF_ROOT": "/usr/lib/ocf",
+            "HA_RSCTMP": str(self.directory),
             "OCF_RESOURCE_INSTANCE": f"{self.role}:0",
             "OCF_CHECK_LEVEL": str(depth),
             "OCF_RESKEY_CRM_meta_interval": "0" if probe else "5000",
