@@ -46,6 +46,9 @@ class Supervisor(Protocol):
     def needs_restart(self, arguments: list[str]) -> bool:
         """Whether the running process was started with other parameters than these settings."""
 
+    def said(self) -> str:
+        """What the daemon that this one has started said last, or where to read it."""
+
 
 def supervisor(settings: Settings) -> Supervisor:
     """The one that the settings name."""
@@ -58,11 +61,13 @@ class Direct:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._words = (os.path.basename(settings.binary), settings.role)
+        self._started_at = 0  # where the log ended when the daemon was started
 
     def look(self) -> Held:
         pid = process.pid_in(self._settings.pid_file)
         if pid is None:
-            return ABSENT
+            pid = self._leader()
+            return ABSENT if pid is None else Held("alive", f"process {pid} lives without a PID file")
         found = process.find(pid, self._words)
         if found is None:
             left = process.members(pid) if not os.path.isdir(f"/proc/{pid}") else []
@@ -81,7 +86,7 @@ class Direct:
         for directory in (settings.run_dir, os.path.dirname(settings.log_file)):
             self._make(directory, account)
         with open(settings.log_file, "ab") as log:
-            position = log.tell()
+            self._started_at = log.tell()
             child = subprocess.Popen(
                 [*settings.command, *arguments],
                 stdin=subprocess.DEVNULL,
@@ -96,12 +101,14 @@ class Direct:
                 start_new_session=True,
             )
         until = time.monotonic() + seconds
-        while process.pid_in(settings.pid_file) != child.pid and time.monotonic() < until:
-            if child.poll() is not None and not os.path.exists(settings.socket):
-                last = _last_line(settings.log_file, position)
-                raise OcfError(ExitCode.GENERIC, f"the daemon ended with status {child.returncode}: {last}")
-            if os.path.exists(settings.socket):
-                break
+        while process.pid_in(settings.pid_file) != child.pid and not os.path.exists(settings.socket):
+            if child.poll() is not None:
+                raise OcfError(ExitCode.GENERIC, f"the daemon ended with status {child.returncode}: {self.said()}")
+            if time.monotonic() >= until:
+                process.end(child.pid, 0.0, 5.0)
+                child.poll()
+                sentence = f"the daemon wrote no {settings.pid_file} within {seconds:.0f} s: {self.said()}"
+                raise OcfError(ExitCode.GENERIC, sentence)
             time.sleep(0.02)
         child.returncode = 0  # it lives on without us: the destructor must not say that it was forgotten
 
@@ -128,16 +135,23 @@ class Direct:
         wanted = [*self._settings.command, *arguments]
         return pid is not None and not process.started_as(pid, wanted)
 
+    def said(self) -> str:
+        return _last_line(self._settings.log_file, self._started_at)
+
     def _leader(self) -> int | None:
         """The number that the daemon's main process has, or had, or None.
 
-        By the PID file; where that names nobody, or a stranger who got the number, by who listens on the socket.
+        By the PID file; where that names nobody, or a stranger who got the number, by who listens on the socket, or
+        else by the whole command line: one that hangs early has neither yet.
         """
         pid = process.pid_in(self._settings.pid_file)
         if pid is not None and (process.find(pid, self._words) or not os.path.isdir(f"/proc/{pid}")):
             return pid
         pid = control.peer(self._settings.socket)
         if pid is None or not process.find(pid, self._words):
+            instance = ("--instance", self._settings.instance) if self._settings.role == "pe" else ()
+            pid = process.search((*self._words, self._settings.config, *instance))
+        if pid is None:
             return None
         session = os.getsid(pid)  # a policy engine answers in a child of its main process
         return session if process.find(session, self._words) else pid
@@ -225,6 +239,9 @@ class Systemd:
         del arguments  # neither the program nor its arguments come from the parameters, but the unit does
         return self.look().kind != "alive"
 
+    def said(self) -> str:
+        return f"see journalctl --unit={self._unit}"
+
     def _group(self) -> str:
         """The unit's control group; empty when it has none, or systemd does not say."""
         try:
@@ -297,9 +314,12 @@ def _groups(account: str) -> list[int]:
 
 def _last_line(path: str, position: int) -> str:
     """What the daemon said last, from ``position`` on."""
-    with open(path, "rb") as file:
-        file.seek(position)
-        lines = file.read()[-4096:].decode(errors="replace").strip().splitlines()
+    try:
+        with open(path, "rb") as file:
+            file.seek(position)
+            lines = file.read()[-4096:].decode(errors="replace").strip().splitlines()
+    except OSError:
+        lines = []
     return lines[-1][:300] if lines else f"it said nothing; see {path}"
 
 

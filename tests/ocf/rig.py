@@ -95,12 +95,24 @@ class Rig:
         """The number in the PID file, or in that of the child."""
         return int(self.run_file(suffix).read_text(encoding="ascii"))
 
+    def processes(self) -> list[int]:
+        """The live processes that were started with this node's configuration, by their command lines."""
+        name = f"\0{self.config}".encode()
+        return sorted(int(file.parent.name) for file in Path("/proc").glob("[0-9]*/cmdline") if name in _read(file))
+
     def spawn(self, *arguments: str) -> subprocess.Popen[bytes]:
         """A daemon that this test is the parent of, so that it is not reaped when it dies."""
         self.run_file("pid").parent.mkdir(exist_ok=True)
         command = [str(self.binary), self.role, "--config-file", str(self.config), *arguments]
         environment = {"RUNTIME_DIRECTORY": self.parameters["run_dir"], "PATH": os.environ["PATH"]}
         return subprocess.Popen(command, env=environment, start_new_session=True)
+
+
+def _read(file: Path) -> bytes:
+    try:
+        return file.read_bytes()
+    except OSError:
+        return b""
 
 
 def wait_for(condition: Callable[[], bool], what: str, seconds: float = 10) -> None:
