@@ -5,8 +5,8 @@ It stands where ``congressd`` would: ``congressd ROLE --config-file FILE [...]``
 every answer, so that a test can change its mind: ``status`` (what to say beside the defaults), ``slow`` (seconds
 before it listens), ``late`` (seconds before it has a PID file), ``end`` (a sentence to end with, in order, in place of
 listening), ``fail`` (a sentence to end with at once), ``deaf`` (live, but never listen), ``hang`` (take
-connections, never answer), ``refuse`` (an error to answer), ``stubborn`` (ignore SIGTERM), ``child`` (have a child
-that ignores SIGTERM and outlives its parent). Every SIGHUP adds a line to ``ROLE-INSTANCE.reloads``.
+connections, never answer), ``refuse`` (an error to answer), ``refuse_activate`` (to that only), ``stubborn`` (ignore
+SIGTERM), ``child`` (have a child that ignores SIGTERM and outlives its parent). Every SIGHUP adds a line to ``ROLE-INSTANCE.reloads``.
 """
 
 import json
@@ -82,6 +82,8 @@ def serve(path: str, role: str, config: str, state: str) -> None:
         if not line:
             continue
         method = json.loads(line)["method"]
+        if method == "activate" and "refuse_activate" in given:
+            given["refuse"], method = given["refuse_activate"], ""
         state = {"activate": "active", "standby": "standby", "drain": "draining"}.get(method, state)
         told = {
             "role": role, "state": state, "epoch": 7, "revision": 3, "bus": True, "database": True,
