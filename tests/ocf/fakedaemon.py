@@ -6,7 +6,8 @@ every answer, so that a test can change its mind: ``status`` (what to say beside
 before it listens), ``late`` (seconds before it has a PID file), ``end`` (a sentence to end with, in order, in place of
 listening), ``fail`` (a sentence to end with at once), ``deaf`` (live, but never listen), ``hang`` (take
 connections, never answer), ``refuse`` (an error to answer), ``refuse_activate`` (to that only), ``stubborn`` (ignore
-SIGTERM), ``child`` (have a child that ignores SIGTERM and outlives its parent). Every SIGHUP adds a line to ``ROLE-INSTANCE.reloads``.
+SIGTERM), ``child`` (have a child that ignores SIGTERM and outlives its parent). Every SIGHUP adds a line to
+``ROLE-INSTANCE.reloads``.
 """
 
 import json
