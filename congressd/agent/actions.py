@@ -71,8 +71,7 @@ def start(call: Call, role: Role) -> ExitCode:
     holder = supervisor(given)
     arguments = _arguments(role, given)
     if not _working(role, given, call):
-        if holder.look().kind != "absent":
-            _must_end(holder, call.left(0.4))
+        _must_end(holder, call.left(0.4))  # and what it leaves behind, such as a socket
         holder.start(arguments, call.left(0.85))
     began = time.monotonic()
     until = began + call.left(0.9)
@@ -88,7 +87,7 @@ def start(call: Call, role: Role) -> ExitCode:
             last = f"it is {status.state}: {status.reason or 'no reason given'}"
         except (control.NoAnswerError, control.Refused) as error:
             last = str(error)
-            _still_there(holder.look())
+            _still_there(holder)
         time.sleep(0.05)
     raise OcfError(ExitCode.GENERIC, f"the daemon started, but did not get to work in time; {last}")
 
@@ -161,9 +160,11 @@ def _must_end(holder: Supervisor, seconds: float) -> None:
         raise OcfError(ExitCode.GENERIC, f"processes of the daemon live after SIGKILL: {shown or 'see its unit'}")
 
 
-def _still_there(held: Held) -> None:
-    if held.kind in ("dead", "zombie"):
-        raise OcfError(ExitCode.GENERIC, f"the daemon ended while it started: {held.detail}")
+def _still_there(holder: Supervisor) -> None:
+    held = holder.look()
+    if held.kind != "alive":
+        detail = f"{held.detail}; " if held.detail else ""
+        raise OcfError(ExitCode.GENERIC, f"the daemon ended while it started: {detail}{holder.said()}")
 
 
 def _verdict(call: Call, role: Role, given: Settings, hung: Callable[[str], Verdict] = _failed) -> Verdict:

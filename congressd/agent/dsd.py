@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 
 from congressd import __version__
@@ -22,7 +23,15 @@ LAYOUT = Parameter(
 
 #: Promotion scores: the active node keeps its role, any that stands by may take it. Every change makes Pacemaker think
 #: again, so one is made only where the daemon lives; that of a daemon that died is removed by `tell-pacemaker`.
-STANDBY_SCORE, ACTIVE_SCORE = 100, 1000
+#:
+#: Who has no database after its start, or after a promotion that failed, may not be promoted: no node could take the
+#: role then, and each try counts as a failure of its node, until the clone is stopped everywhere. That has to be said,
+#: since Pacemaker promotes one without any score where a constraint prefers its node. The monitor offers the node again
+#: when the database is there. A score that a node has it keeps when the database stalls.
+STANDBY_SCORE, ACTIVE_SCORE, UNABLE_SCORE = 100, 1000, -1000
+
+#: Seconds after which a monitor sets the score of a node that stands by again: the cluster may have forgotten it.
+SCORE_LASTS = 60.0
 
 HUNG_AFTER = 2.0  # seconds without a status, which never waits, after which a demotion does not ask but kills
 
@@ -54,7 +63,7 @@ def _start(call: Call) -> ExitCode:
     role = _role(call)
     code = actions.start(call, role)
     if role is PROMOTABLE:
-        _score(call, STANDBY_SCORE)
+        _offer_or_withhold(call)
     return code
 
 
@@ -73,10 +82,14 @@ def _monitor(call: Call) -> ExitCode:
     if role is PROMOTABLE and call.meta("role") in ("Promoted", "Master"):
         return _monitor_promoted(call)
     code = actions.monitor(call, role)
-    if call.probe and role is PROMOTABLE and code in actions.FINE:
-        # After a restart of the cluster on a running daemon the score is lost.
-        promoted = code in (ExitCode.RUNNING_PROMOTED, ExitCode.DEGRADED_PROMOTED)
-        _score(call, ACTIVE_SCORE if promoted else STANDBY_SCORE)
+    if role is not PROMOTABLE or code not in actions.FINE:
+        return code
+    # After a restart of the cluster on a running daemon the score is lost.
+    if code in (ExitCode.RUNNING_PROMOTED, ExitCode.DEGRADED_PROMOTED):
+        if call.probe:
+            _score(call, ACTIVE_SCORE)
+    elif call.probe or not _scored(call):
+        _offer(call)
     return code
 
 
@@ -109,7 +122,13 @@ def _dies(given: settings.Settings) -> bool:
 
 
 def _promote(call: Call) -> ExitCode:
-    _switch(call, "activate", "active")
+    try:
+        _switch(call, "activate", "active")
+    except OcfError:
+        status = _status(call)
+        if status and not status.database:
+            _score(call, UNABLE_SCORE)  # before Pacemaker hears of the failure and looks for the next node
+        raise
     _score(call, ACTIVE_SCORE)
     return ExitCode.SUCCESS
 
@@ -127,7 +146,7 @@ def _demote(call: Call) -> ExitCode:
     except (control.NoAnswerError, control.Refused):
         pass  # told below
     _switch(call, "standby", "standby")
-    _score(call, STANDBY_SCORE)
+    _offer_or_withhold(call)
     return ExitCode.SUCCESS
 
 
@@ -172,20 +191,69 @@ def _notify(call: Call) -> ExitCode:
     return actions.notify(call, _role(call))
 
 
+def _status(call: Call) -> control.Status | None:
+    """What the daemon says of itself, or None when it does not answer."""
+    try:
+        return control.ask(actions.read(call, PROMOTABLE).socket, "status", min(HUNG_AFTER, call.left(0.95)))
+    except (control.NoAnswerError, control.Refused):
+        return None
+
+
+def _offer(call: Call) -> bool:
+    """Have this node be promoted when that is wanted, if it could take the role; whether it could."""
+    _forget(call)
+    status = _status(call)
+    able = status is not None and status.database and status.state in ("standby", "active")
+    if able:
+        _score(call, STANDBY_SCORE)
+    return able
+
+
+def _offer_or_withhold(call: Call) -> None:
+    if not _offer(call):
+        _score(call, UNABLE_SCORE)
+
+
+def _mark(call: Call) -> str:
+    """The file whose age is that of this node's score, if it may be promoted; it does not outlive a boot."""
+    return f"{os.environ.get('HA_RSCTMP') or '/run/resource-agents'}/congress-dsd-{call.text('instance')}.score"
+
+
+def _scored(call: Call) -> bool:
+    """Whether this node was offered not long ago, so that a monitor has nothing to tell."""
+    try:
+        return not call.clustered or 0 <= time.time() - os.stat(_mark(call)).st_mtime < SCORE_LASTS
+    except OSError:
+        return False
+
+
+def _forget(call: Call) -> None:
+    try:
+        os.unlink(_mark(call))
+    except OSError:
+        pass  # there is none
+
+
 def _score(call: Call, score: int | None) -> bool:
     """Set or remove this node's promotion score; whether it was done. Outside a cluster there is nobody to tell."""
     import subprocess
 
     if not call.clustered:
         return False
+    _forget(call)
     words = ["crm_attribute", "--promotion", "--lifetime=reboot"]
     words += ["--delete"] if score is None else [f"--update={score}"]
     try:
-        return not subprocess.run(
-            words, stdin=subprocess.DEVNULL, capture_output=True, timeout=5, check=False
-        ).returncode
+        if subprocess.run(words, stdin=subprocess.DEVNULL, capture_output=True, timeout=5, check=False).returncode:
+            return False
     except (OSError, subprocess.TimeoutExpired):
         return False
+    if score is not None and score > 0:
+        try:
+            os.close(os.open(_mark(call), os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600))
+        except OSError:
+            pass  # then the next monitor sets it again, which changes nothing
+    return True
 
 
 AGENT = Agent(

@@ -10,8 +10,11 @@ from __future__ import annotations
 import os
 import signal
 import time
-from collections.abc import Iterable
+from collections.abc import Collection
 from typing import NamedTuple
+
+#: What the kernel says of a process that has ended. Any other error, as when no file can be opened, proves no end.
+GONE = (FileNotFoundError, ProcessLookupError)
 
 
 class Found(NamedTuple):
@@ -26,12 +29,12 @@ def pid_in(path: str) -> int | None:
     try:
         with open(path, encoding="ascii", errors="replace") as file:
             text = file.read(64).strip()
-    except OSError:
+    except (FileNotFoundError, NotADirectoryError):
         return None
     return int(text) if text.isascii() and text.isdigit() and int(text) > 1 else None
 
 
-def find(pid: int, words: Iterable[str]) -> Found | None:
+def find(pid: int, words: Collection[str]) -> Found | None:
     """The process ``pid`` if its command line has all ``words`` as arguments (the program by its base name).
 
     A zombie has no command line any more, so it is known by its number alone.
@@ -46,13 +49,23 @@ def find(pid: int, words: Iterable[str]) -> Found | None:
     return Found(pid, zombie=False) if all(word in names for word in words) else None
 
 
+def search(words: Collection[str]) -> int | None:
+    """A live process that `find` knows by ``words``, whoever it is, or None."""
+    for entry in os.listdir("/proc"):
+        if entry.isdigit():
+            found = find(int(entry), words)
+            if found and not found.zombie:
+                return found.pid
+    return None
+
+
 def started_as(pid: int, command: list[str]) -> bool:
     """Whether the process was started with ``command``; an interpreter may stand before a script's name."""
     arguments = _arguments(pid)
     return arguments[-len(command) :] == command
 
 
-def hang_up(pid: int, words: Iterable[str]) -> bool:
+def hang_up(pid: int, words: Collection[str]) -> bool:
     """Send SIGHUP to the live process ``pid`` that `find` knows by ``words``; whether there was one."""
     found = find(pid, words)
     if found is None or found.zombie:
@@ -79,13 +92,14 @@ def members(leader: int) -> list[int]:
 def end(leader: int, grace: float, limit: float) -> list[int]:
     """Ask ``leader`` to stop, kill its whole session after ``grace`` seconds (0: at once), and wait at most ``limit``.
 
-    Returns the processes that live even so: an empty list is proof of death.
+    A quarter of ``limit`` is kept for the killing, however long the grace. Returns the processes that live even so: an
+    empty list is proof of death.
     """
     started = time.monotonic()
     if grace > 0:
         _send(leader, signal.SIGTERM)
         _send(leader, signal.SIGCONT)  # a stopped process takes no SIGTERM
-    left = _wait(leader, started + min(grace, limit))
+    left = _wait(leader, started + min(grace, limit * 0.75))
     while left and time.monotonic() < started + limit:
         for pid in left:
             _send(pid, signal.SIGKILL)
@@ -116,7 +130,7 @@ def _stat(pid: int) -> list[str] | None:
     try:
         with open(f"/proc/{pid}/stat", encoding="utf-8", errors="replace") as file:
             return file.read().rpartition(")")[2].split()
-    except OSError:
+    except GONE:
         return None
 
 
@@ -129,7 +143,7 @@ def _live_threads(pid: int) -> bool:
     """Whether a thread still runs: a process whose first thread has ended looks like a zombie from outside."""
     try:
         threads = os.listdir(f"/proc/{pid}/task")
-    except OSError:
+    except GONE:
         return False
     return any(int(thread) != pid and (_state_of_thread(pid, thread) or "Z") not in "ZX" for thread in threads)
 
@@ -138,7 +152,7 @@ def _state_of_thread(pid: int, thread: str) -> str | None:
     try:
         with open(f"/proc/{pid}/task/{thread}/stat", encoding="utf-8", errors="replace") as file:
             return file.read().rpartition(")")[2].split()[0]
-    except (OSError, IndexError):
+    except (*GONE, IndexError):
         return None
 
 
@@ -146,5 +160,5 @@ def _arguments(pid: int) -> list[str]:
     try:
         with open(f"/proc/{pid}/cmdline", encoding="utf-8", errors="replace") as file:
             return file.read().rstrip("\0").split("\0")
-    except OSError:
+    except GONE:
         return []

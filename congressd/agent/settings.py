@@ -74,8 +74,8 @@ COMMON = (
         "integer",
         "20",
         "Seconds to end in peace (without systemd)",
-        "After this many seconds all processes of the daemon are killed. With systemd the unit says it "
-        "(TimeoutStopSec).",
+        "After this many seconds all processes of the daemon are killed, and before the timeout of the stop in any "
+        "case. With systemd the unit says it (TimeoutStopSec).",
     ),
     Parameter(
         "health_url",

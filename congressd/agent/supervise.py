@@ -46,6 +46,9 @@ class Supervisor(Protocol):
     def needs_restart(self, arguments: list[str]) -> bool:
         """Whether the running process was started with other parameters than these settings."""
 
+    def said(self) -> str:
+        """What the daemon that this one has started said last, or where to read it."""
+
 
 def supervisor(settings: Settings) -> Supervisor:
     """The one that the settings name."""
@@ -58,11 +61,13 @@ class Direct:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._words = (os.path.basename(settings.binary), settings.role)
+        self._started_at = 0  # where the log ended when the daemon was started
 
     def look(self) -> Held:
         pid = process.pid_in(self._settings.pid_file)
         if pid is None:
-            return ABSENT
+            pid = self._leader()
+            return ABSENT if pid is None else Held("alive", f"process {pid} lives without a PID file")
         found = process.find(pid, self._words)
         if found is None:
             left = process.members(pid) if not os.path.isdir(f"/proc/{pid}") else []
@@ -81,7 +86,7 @@ class Direct:
         for directory in (settings.run_dir, os.path.dirname(settings.log_file)):
             self._make(directory, account)
         with open(settings.log_file, "ab") as log:
-            position = log.tell()
+            self._started_at = log.tell()
             child = subprocess.Popen(
                 [*settings.command, *arguments],
                 stdin=subprocess.DEVNULL,
@@ -96,12 +101,14 @@ class Direct:
                 start_new_session=True,
             )
         until = time.monotonic() + seconds
-        while process.pid_in(settings.pid_file) != child.pid and time.monotonic() < until:
-            if child.poll() is not None and not os.path.exists(settings.socket):
-                last = _last_line(settings.log_file, position)
-                raise OcfError(ExitCode.GENERIC, f"the daemon ended with status {child.returncode}: {last}")
-            if os.path.exists(settings.socket):
-                break
+        while process.pid_in(settings.pid_file) != child.pid and not os.path.exists(settings.socket):
+            if child.poll() is not None:
+                raise OcfError(ExitCode.GENERIC, f"the daemon ended with status {child.returncode}: {self.said()}")
+            if time.monotonic() >= until:
+                process.end(child.pid, 0.0, 5.0)
+                child.poll()
+                sentence = f"the daemon wrote no {settings.pid_file} within {seconds:.0f} s: {self.said()}"
+                raise OcfError(ExitCode.GENERIC, sentence)
             time.sleep(0.02)
         child.returncode = 0  # it lives on without us: the destructor must not say that it was forgotten
 
@@ -128,16 +135,23 @@ class Direct:
         wanted = [*self._settings.command, *arguments]
         return pid is not None and not process.started_as(pid, wanted)
 
+    def said(self) -> str:
+        return _last_line(self._settings.log_file, self._started_at)
+
     def _leader(self) -> int | None:
         """The number that the daemon's main process has, or had, or None.
 
-        By the PID file; where that names nobody, or a stranger who got the number, by who listens on the socket.
+        By the PID file; where that names nobody, or a stranger who got the number, by who listens on the socket, or
+        else by the whole command line: one that hangs early has neither yet.
         """
         pid = process.pid_in(self._settings.pid_file)
         if pid is not None and (process.find(pid, self._words) or not os.path.isdir(f"/proc/{pid}")):
             return pid
         pid = control.peer(self._settings.socket)
         if pid is None or not process.find(pid, self._words):
+            instance = ("--instance", self._settings.instance) if self._settings.role == "pe" else ()
+            pid = process.search((*self._words, self._settings.config, *instance))
+        if pid is None:
             return None
         session = os.getsid(pid)  # a policy engine answers in a child of its main process
         return session if process.find(session, self._words) else pid
@@ -188,19 +202,22 @@ class Systemd:
 
     def stop(self, seconds: float) -> list[int]:
         until = time.monotonic() + seconds
+        silent: OcfError | None = None
         group = self._group()
         # When the node is shut down the unit's own end waits for Pacemaker's (Before=), which waits for this one.
         self._systemctl("stop --job-mode=ignore-dependencies", max(1.0, seconds - 5.0))
         while True:
             try:
-                ended = self._show()["ActiveState"] in ("inactive", "failed")
-            except OcfError:
-                ended = False  # a systemd that does not answer proves nothing
+                ended, silent = self._show()["ActiveState"] in ("inactive", "failed"), None
+            except OcfError as error:
+                ended, silent = False, error  # a systemd that does not answer proves nothing
             left = _in_group(group)
             if ended and not left:
                 self._systemctl("reset-failed", 2.0)
                 return []
             if time.monotonic() >= until:
+                if silent and not left:
+                    raise silent
                 return left or [0]
             self._systemctl("kill --signal=SIGKILL --kill-who=all", 2.0)
             time.sleep(0.2)
@@ -221,6 +238,9 @@ class Systemd:
     def needs_restart(self, arguments: list[str]) -> bool:
         del arguments  # neither the program nor its arguments come from the parameters, but the unit does
         return self.look().kind != "alive"
+
+    def said(self) -> str:
+        return f"see journalctl --unit={self._unit}"
 
     def _group(self) -> str:
         """The unit's control group; empty when it has none, or systemd does not say."""
@@ -254,8 +274,10 @@ class Systemd:
             )
         except subprocess.TimeoutExpired:
             return 124, f"systemctl {words.split()[0]} took longer than {seconds:.0f} s"
-        except OSError as error:
-            raise OcfError(ExitCode.INSTALLED, f"systemctl cannot be run on this node: {error.strerror}") from None
+        except FileNotFoundError:
+            raise OcfError(ExitCode.INSTALLED, "there is no systemctl on this node") from None
+        except OSError as error:  # no memory, process or file descriptor to be had: it proves nothing of the unit
+            return 126, f"systemctl cannot be run just now: {error.strerror}"
         return done.returncode, done.stdout.decode(errors="replace").strip()
 
 
@@ -292,9 +314,12 @@ def _groups(account: str) -> list[int]:
 
 def _last_line(path: str, position: int) -> str:
     """What the daemon said last, from ``position`` on."""
-    with open(path, "rb") as file:
-        file.seek(position)
-        lines = file.read()[-4096:].decode(errors="replace").strip().splitlines()
+    try:
+        with open(path, "rb") as file:
+            file.seek(position)
+            lines = file.read()[-4096:].decode(errors="replace").strip().splitlines()
+    except OSError:
+        lines = []
     return lines[-1][:300] if lines else f"it said nothing; see {path}"
 
 

@@ -169,8 +169,8 @@ class DatasourceDaemon:
     def activate(self) -> None:
         """Take over at once, whoever was active. Raises CongressError ``unavailable``."""
         with self._switching:
-            self._autonomous = False
             self._activate()
+            self._autonomous = False  # not before: one that could not be made active goes on trying by itself
 
     def stand_by(self) -> None:
         """Be active no longer, and give the lease back."""

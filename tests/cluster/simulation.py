@@ -18,7 +18,7 @@ from xml.etree import ElementTree
 import jinja2
 import yaml
 
-from congressd.agent.dsd import ACTIVE_SCORE, STANDBY_SCORE
+from congressd.agent.dsd import ACTIVE_SCORE, STANDBY_SCORE, UNABLE_SCORE
 
 ROOT = Path(__file__).resolve().parents[2]
 ROLE = ROOT / "ansible" / "roles" / "pacemaker"
@@ -141,6 +141,15 @@ class Simulator:
         tree = ElementTree.parse(path)
         state = next(state for state in tree.iter("node_state") if state.get("uname") == node)
         state[:] = [child for child in state if child.tag != "transient_attributes"]
+        tree.write(path)
+
+    @staticmethod
+    def withhold(path: Path, node: str) -> None:
+        """Have ``node`` say that it cannot be promoted, as it does when a promotion failed without a database."""
+        tree = ElementTree.parse(path)
+        state = next(state for state in tree.iter("node_state") if state.get("uname") == node)
+        score = next(entry for entry in state.iter("nvpair") if entry.get("name") == "master-dsd")
+        score.set("value", str(UNABLE_SCORE))
         tree.write(path)
 
     @staticmethod

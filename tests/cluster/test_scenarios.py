@@ -25,6 +25,8 @@ def test_scenario(scenario: dict[str, Any], tmp_path: Path) -> None:
         cib = simulator.after(cib, *injected)
     if "unscored" in scenario:
         simulator.unscore(cib, scenario["unscored"])
+    for node in scenario.get("withheld", []):
+        simulator.withhold(cib, node)
     if "standby" in scenario:
         simulator.standby(cib, scenario["standby"])
     for resource, node in scenario.get("cannot_start", {}).items():

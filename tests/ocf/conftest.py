@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 from collections.abc import Callable, Iterator
@@ -32,6 +33,9 @@ def make(tmp_path: Path) -> Iterator[MakeRig]:
                 os.kill(int(file.read_text(encoding="ascii")), signal.SIGKILL)
             except (ValueError, ProcessLookupError):
                 continue
+        for pid in rig.processes():  # of those that have no such file
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
 
 
 @pytest.fixture

@@ -3,9 +3,11 @@
 
 It stands where ``congressd`` would: ``congressd ROLE --config-file FILE [...]``. FILE is JSON and is read again for
 every answer, so that a test can change its mind: ``status`` (what to say beside the defaults), ``slow`` (seconds
-before it listens), ``fail`` (a sentence to end with at once), ``deaf`` (live, but never listen), ``hang`` (take
-connections, never answer), ``refuse`` (an error to answer), ``stubborn`` (ignore SIGTERM), ``child`` (have a child
-that ignores SIGTERM and outlives its parent). Every SIGHUP adds a line to ``ROLE-INSTANCE.reloads``.
+before it listens), ``late`` (seconds before it has a PID file), ``end`` (a sentence to end with, in order, in place of
+listening), ``fail`` (a sentence to end with at once), ``deaf`` (live, but never listen), ``hang`` (take
+connections, never answer), ``refuse`` (an error to answer), ``refuse_activate`` (to that only), ``stubborn`` (ignore
+SIGTERM), ``child`` (have a child that ignores SIGTERM and outlives its parent). Every SIGHUP adds a line to
+``ROLE-INSTANCE.reloads``.
 """
 
 import json
@@ -32,6 +34,7 @@ def main() -> None:
     if "fail" in given:
         print(given["fail"], flush=True)
         sys.exit(3)
+    time.sleep(given.get("late", 0))
     base = f"{os.environ['RUNTIME_DIRECTORY']}/{role}-{instance}"
     with open(f"{base}.pid", "w", encoding="ascii") as file:
         file.write(f"{os.getpid()}\n")
@@ -51,6 +54,10 @@ def main() -> None:
                 child.stdout.readline()
             file.write(str(child.pid))
     time.sleep(given.get("slow", 0))
+    if "end" in given:
+        print(given["end"], flush=True)
+        os.unlink(f"{base}.pid")
+        sys.exit(1)
     if given.get("deaf"):
         time.sleep(600)
     serve(f"{base}.sock", role, config, "standby" if "--standby" in sys.argv else "active")
@@ -76,6 +83,8 @@ def serve(path: str, role: str, config: str, state: str) -> None:
         if not line:
             continue
         method = json.loads(line)["method"]
+        if method == "activate" and "refuse_activate" in given:
+            given["refuse"], method = given["refuse_activate"], ""
         state = {"activate": "active", "standby": "standby", "drain": "draining"}.get(method, state)
         told = {
             "role": role, "state": state, "epoch": 7, "revision": 3, "bus": True, "database": True,

@@ -52,10 +52,19 @@ class Rig:
         new.write_text(json.dumps(faults), encoding="utf-8")
         new.replace(self.config)
 
-    def call(self, action: str, *, probe: bool = False, depth: int = 0, seconds: float = 20, **changed: str) -> Result:
-        """Run the agent for one action with the parameters, some of them ``changed``."""
+    def call(
+        self,
+        action: str,
+        *,
+        probe: bool = False,
+        depth: int = 0,
+        seconds: float = 20,
+        files: int = 1024,
+        **changed: str,
+    ) -> Result:
+        """Run the agent for one action with the parameters, some of them ``changed``; it may open so many ``files``."""
         done = subprocess.run(
-            [self.agent, action],
+            ["/bin/sh", "-c", f'ulimit -n {files}; exec "$@"', "sh", self.agent, action],
             env=self.environment(probe=probe, depth=depth, seconds=seconds, **changed),
             capture_output=True,
             text=True,
@@ -70,6 +79,7 @@ class Rig:
         return {
             "PATH": os.environ["PATH"],
             "OCF_ROOT": "/usr/lib/ocf",
+            "HA_RSCTMP": str(self.directory),
             "OCF_RESOURCE_INSTANCE": f"{self.role}:0",
             "OCF_CHECK_LEVEL": str(depth),
             "OCF_RESKEY_CRM_meta_interval": "0" if probe else "5000",
@@ -85,12 +95,24 @@ class Rig:
         """The number in the PID file, or in that of the child."""
         return int(self.run_file(suffix).read_text(encoding="ascii"))
 
+    def processes(self) -> list[int]:
+        """The live processes that were started with this node's configuration, by their command lines."""
+        name = f"\0{self.config}".encode()
+        return sorted(int(file.parent.name) for file in Path("/proc").glob("[0-9]*/cmdline") if name in _read(file))
+
     def spawn(self, *arguments: str) -> subprocess.Popen[bytes]:
         """A daemon that this test is the parent of, so that it is not reaped when it dies."""
         self.run_file("pid").parent.mkdir(exist_ok=True)
         command = [str(self.binary), self.role, "--config-file", str(self.config), *arguments]
         environment = {"RUNTIME_DIRECTORY": self.parameters["run_dir"], "PATH": os.environ["PATH"]}
         return subprocess.Popen(command, env=environment, start_new_session=True)
+
+
+def _read(file: Path) -> bytes:
+    try:
+        return file.read_bytes()
+    except OSError:
+        return b""
 
 
 def wait_for(condition: Callable[[], bool], what: str, seconds: float = 10) -> None:

@@ -7,6 +7,8 @@ import signal
 import socket
 import subprocess
 import threading
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -50,6 +52,58 @@ def test_a_start_that_takes_too_long_fails_before_its_timeout(pe: Rig) -> None:
     assert code == GENERIC
     assert "did not get to work in time" in reason
     assert pe.call("stop").code == OK
+
+
+def test_a_start_of_a_daemon_that_ends_in_order_says_why_at_once(dsd: Rig) -> None:
+    dsd.faults(slow=0.3, end="cannot listen on 192.0.2.1:1788")
+    began = time.monotonic()
+    code, reason = dsd.call("start")
+    assert code == GENERIC
+    assert "cannot listen on 192.0.2.1:1788" in reason
+    assert time.monotonic() - began < 5
+
+
+def test_a_socket_that_a_daemon_left_behind_does_not_hide_the_end_of_the_next(pe: Rig) -> None:
+    pe.run_file("sock").parent.mkdir()
+    with socket.socket(socket.AF_UNIX) as left:
+        left.bind(str(pe.run_file("sock")))
+    pe.faults(fail="[pe]/bind_port is taken")
+    code, reason = pe.call("start")
+    assert code == GENERIC
+    assert "[pe]/bind_port is taken" in reason
+
+
+def test_a_start_does_not_leave_a_daemon_behind_that_nothing_leads_to(dsd: Rig) -> None:
+    dsd.faults(late=600)
+    code, reason = dsd.call("start", seconds=2)
+    assert code == GENERIC
+    assert f"wrote no {dsd.run_file('pid')} within" in reason
+    assert not dsd.processes()
+    assert dsd.call("stop") == (OK, "")
+
+
+def test_a_daemon_without_a_pid_file_yet_is_found_and_ended(make: MakeRig) -> None:
+    pe = make("pe")
+    pe.faults(late=600)
+    child, other = (pe.spawn("--instance", number) for number in ("1", "2"))
+    wait_for(lambda: {child.pid, other.pid} <= set(pe.processes()), "two processes that are known by their commands")
+    code, reason = pe.call("monitor")
+    assert (code, f"process {child.pid} lives without a PID file" in reason) == (GENERIC, True)
+    assert pe.call("stop") == (OK, "")
+    assert child.wait(5) < 0
+    assert other.poll() is None
+    assert pe.call("stop", instance="2") == (OK, "")
+    other.wait(5)
+
+
+def test_a_start_clears_away_a_hung_daemon_whose_pid_file_is_lost(dsd: Rig) -> None:
+    dsd.call("start")
+    first = dsd.pid()
+    dsd.run_file("pid").unlink()
+    os.kill(first, signal.SIGSTOP)
+    assert dsd.call("start") == (OK, "")
+    assert not lives(first)
+    assert dsd.processes() == [dsd.pid()]
 
 
 def test_a_half_started_daemon_is_found_and_a_start_clears_it_away(pe: Rig) -> None:
@@ -129,6 +183,15 @@ def test_stop_kills_what_ignores_the_request_and_proves_it(dsd: Rig) -> None:
     dsd.call("start")
     pid = dsd.pid()
     assert dsd.call("stop", stop_grace="1") == (OK, "")
+    assert not lives(pid)
+
+
+@pytest.mark.parametrize("seconds", [2, 5])
+def test_stop_kills_in_time_however_long_the_grace(dsd: Rig, seconds: float) -> None:
+    dsd.faults(stubborn=True)
+    dsd.call("start")
+    pid = dsd.pid()
+    assert dsd.call("stop", seconds=seconds, stop_grace="20") == (OK, "")
     assert not lives(pid)
 
 
@@ -272,16 +335,106 @@ def test_a_daemon_that_cannot_be_asked_is_demoted_by_its_end(make: MakeRig, faul
     assert dsd.call("stop").code == OK
 
 
-@pytest.mark.parametrize("clustered", [True, False], ids=["in a cluster", "alone"])
-def test_an_active_daemon_that_hangs_gives_its_role_up_before_it_is_recovered(
-    make: MakeRig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, clustered: bool
-) -> None:
+@pytest.fixture
+def scores(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[], list[str]]:
+    """What the cluster was told of promotion scores since this was last called."""
     told = tmp_path / "told"
     program = tmp_path / "programs" / "crm_attribute"
     program.parent.mkdir()
     program.write_text(f'#!/bin/sh\necho "$@" >>{told}\n', encoding="ascii")
     program.chmod(0o755)
     monkeypatch.setenv("PATH", f"{program.parent}:{os.environ['PATH']}")
+
+    def read() -> list[str]:
+        lines = told.read_text(encoding="ascii").splitlines() if told.exists() else []
+        told.unlink(missing_ok=True)
+        return [line.split()[-1] for line in lines]
+
+    return read
+
+
+AWAY = {"state": "starting", "database": False}
+
+
+def _standby(make: MakeRig, **parameters: str) -> Rig:
+    """A node of a cluster with a DSD as a promotable clone's instance, not started."""
+    return make("dsd", layout="promotable", crm_feature_set="3.16.1", **parameters)
+
+
+def test_a_daemon_that_started_without_a_database_offers_itself_when_that_is_there(
+    make: MakeRig, scores: Callable[[], list[str]]
+) -> None:
+    dsd = _standby(make)
+    dsd.faults(status=AWAY)
+    assert dsd.call("start") == (OK, "")
+    assert dsd.call("monitor").code == DEGRADED
+    assert dsd.call("monitor", probe=True).code == DEGRADED
+    assert scores() == ["--update=-1000"]
+    dsd.faults()
+    assert dsd.call("monitor") == (OK, "")
+    assert scores() == ["--update=100"]
+    assert dsd.call("monitor") == (OK, "")
+    assert scores() == []
+
+
+def test_a_promotion_that_fails_for_the_database_is_tried_nowhere_until_that_is_there(
+    make: MakeRig, scores: Callable[[], list[str]]
+) -> None:
+    dsd = _standby(make)
+    dsd.call("start")
+    assert scores() == ["--update=100"]
+    dsd.faults(refuse_activate="the database is away", status={"state": "standby", "database": False})
+    code, reason = dsd.call("promote")
+    assert code == GENERIC
+    assert "the database is away" in reason
+    assert scores() == ["--update=-1000"]
+    assert dsd.call("demote") == (OK, "")
+    assert dsd.call("monitor").code == DEGRADED
+    assert scores() == ["--update=-1000"]
+    dsd.faults()
+    assert dsd.call("monitor") == (OK, "")
+    assert scores() == ["--update=100"]
+    assert dsd.call("promote") == (OK, "")
+    assert scores() == ["--update=1000"]
+
+
+def test_a_promotion_that_fails_with_a_database_keeps_the_score(make: MakeRig, scores: Callable[[], list[str]]) -> None:
+    dsd = _standby(make)
+    dsd.call("start")
+    dsd.faults(refuse_activate="another epoch is current")
+    assert dsd.call("promote").code == GENERIC
+    assert scores() == ["--update=100"]
+
+
+def test_a_database_that_stalls_costs_no_score(make: MakeRig, scores: Callable[[], list[str]]) -> None:
+    dsd = _standby(make)
+    dsd.call("start")
+    dsd.faults(status={"state": "standby", "database": False})
+    assert dsd.call("monitor").code == DEGRADED
+    assert scores() == ["--update=100"]
+
+
+def test_a_score_that_the_cluster_may_have_forgotten_is_set_again(
+    make: MakeRig, scores: Callable[[], list[str]]
+) -> None:
+    dsd = _standby(make)
+    dsd.call("start")
+    dsd.call("monitor", probe=True)  # as after a restart of the cluster on a running daemon
+    assert scores() == ["--update=100"] * 2
+    mark = dsd.directory / "congress-dsd-1.score"
+    os.utime(mark, (time.time() - 61, time.time() - 61))
+    dsd.call("monitor")
+    dsd.call("monitor")
+    assert scores() == ["--update=100"]
+    dsd.call("stop")
+    assert scores() == ["--delete"]
+    assert not mark.exists()
+
+
+@pytest.mark.parametrize("clustered", [True, False], ids=["in a cluster", "alone"])
+def test_an_active_daemon_that_hangs_gives_its_role_up_before_it_is_recovered(
+    make: MakeRig, scores: Callable[[], list[str]], clustered: bool
+) -> None:
     dsd = make("dsd", layout="promotable", CRM_meta_role="Promoted", crm_feature_set="3.16.1" if clustered else "")
     dsd.call("start")
     dsd.call("promote")
@@ -289,8 +442,7 @@ def test_an_active_daemon_that_hangs_gives_its_role_up_before_it_is_recovered(
     code, reason = dsd.call("monitor")
     assert reason.startswith("hung: ")
     assert code == (DEGRADED_PROMOTED if clustered else GENERIC)
-    scores = [line.split()[-1] for line in told.read_text(encoding="ascii").splitlines()] if told.exists() else []
-    assert scores == (["--update=100", "--update=1000", "--delete"] if clustered else [])
+    assert scores() == (["--update=100", "--update=1000", "--delete"] if clustered else [])
     assert dsd.call("stop").code == OK
 
 

@@ -16,7 +16,7 @@ import pytest
 from congressd.agent import dsd, pe
 from congressd.agent.ocf import Action, Agent, Call, ExitCode, OcfError, run
 from tests.ocf.conftest import MakeRig
-from tests.ocf.rig import ROOT
+from tests.ocf.rig import ROOT, wait_for
 
 SCHEMAS = [
     ("--dtdvalid", Path("/usr/share/resource-agents/ra-api-1.dtd")),
@@ -125,6 +125,84 @@ def test_ocf_tester_passes(make: MakeRig, installation: Path, role: str, layout:
     done = subprocess.run(command, capture_output=True, text=True, timeout=120, env=environment, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "passed all tests" in done.stdout
+
+
+def alone(agent: Path, place: Path, venv: str = "/nowhere") -> Path:
+    """The agent's script copied to a place by itself, on a node that has a ``venv`` or none."""
+    copy = place / "ocf" / agent.name
+    copy.parent.mkdir()
+    copy.write_text(agent.read_text(encoding="utf-8").replace("/opt/congressd/venv", venv), encoding="utf-8")
+    copy.chmod(0o755)
+    return copy
+
+
+@pytest.mark.parametrize("role", ["pe", "dsd"])
+def test_a_node_that_lacks_the_package_has_to_run_nothing_and_is_not_powered_off(
+    make: MakeRig, tmp_path: Path, role: str
+) -> None:
+    node = make(role)
+    node.agent = alone(node.agent, tmp_path)
+    lacking = "the package congressd is not installed on this node"
+    assert node.call("monitor", probe=True) == (ExitCode.NOT_RUNNING, "")
+    assert node.call("start") == (ExitCode.INSTALLED, lacking)
+    assert node.call("monitor") == (ExitCode.INSTALLED, lacking)
+    assert node.call("meta-data").code == ExitCode.INSTALLED
+    assert node.call("stop") == (ExitCode.SUCCESS, "")
+
+
+@pytest.mark.parametrize("role", ["pe", "dsd"])
+def test_a_stop_without_the_package_is_no_success_while_a_daemon_lives(
+    make: MakeRig, tmp_path: Path, role: str
+) -> None:
+    node = make(role)
+    node.agent = alone(node.agent, tmp_path)
+    child = node.spawn("--instance", "1")
+    wait_for(lambda: child.pid in node.processes(), "a process that is known by its command")
+    code, reason = node.call("stop", probe=True)
+    assert code == ExitCode.GENERIC
+    assert f"a daemon of it lives: {child.pid}" in reason
+    assert node.call("stop", instance="2") == (ExitCode.SUCCESS, "")
+    child.kill()
+    child.wait()
+    assert node.call("stop") == (ExitCode.SUCCESS, "")
+
+
+@pytest.mark.parametrize(
+    ("role", "unit"), [("pe", "congress-pe@3"), ("dsd", "congress-dsd"), ("dsd", "congress-dsd-standby")]
+)
+def test_a_stop_without_the_package_has_systemd_end_the_unit(
+    make: MakeRig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, role: str, unit: str
+) -> None:
+    node = make(role, supervisor="systemd", instance="3")
+    node.agent = alone(node.agent, tmp_path)
+    child = node.spawn("--instance", "3")
+    program = tmp_path / "programs" / "systemctl"
+    program.parent.mkdir()
+    ends = f"kill -9 {child.pid}; while grep -q . /proc/{child.pid}/cmdline; do sleep 0.01; done"
+    program.write_text(f"#!/bin/sh\ncase $* in stop*' {unit}.service'*) {ends} ;; esac\n", encoding="ascii")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{program.parent}:{os.environ['PATH']}")
+    assert node.call("stop") == (ExitCode.SUCCESS, "")
+    assert child.wait(5) == -9
+
+
+@pytest.mark.parametrize("version", [f"python3.{sys.version_info[1]}", "python3.5", "python3.99"])
+def test_the_package_is_found_in_the_venv_of_another_python(make: MakeRig, tmp_path: Path, version: str) -> None:
+    node = make("dsd")
+    packages = tmp_path / "venv" / "lib" / version / "site-packages" / "congressd"
+    shutil.copytree(ROOT / "congressd" / "agent", packages / "agent")
+    shutil.copy(ROOT / "congressd" / "__init__.py", packages)
+    node.agent = alone(node.agent, tmp_path, str(tmp_path / "venv"))
+    assert node.call("validate-all") == (ExitCode.SUCCESS, "")
+    assert node.call("monitor").code == ExitCode.NOT_RUNNING
+
+
+def test_the_two_scripts_differ_in_what_they_run_only() -> None:
+    dsd_lines, pe_lines = ((ROOT / "ocf" / name).read_text().splitlines() for name in ("congress-dsd", "congress-pe"))
+    assert len(dsd_lines) == len(pe_lines)
+    differing = [line for line, other in zip(dsd_lines, pe_lines, strict=True) if line != other]
+    assert len(differing) == 5
+    assert all("dsd" in line or "datasource node" in line or "import run" in line for line in differing)
 
 
 def test_the_agents_need_nothing_but_the_standard_library() -> None:
