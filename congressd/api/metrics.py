@@ -126,7 +126,7 @@ METRICS: Final[tuple[Metric[Look], ...]] = (
         "congressd_source_silent_seconds",
         "gauge",
         ("source",),
-        "seconds since a batch or heartbeat of a source came",
+        "seconds since a batch or heartbeat of a source came, or since the source could not be read",
         lambda look: {(name,): lag.silent for name, lag in look.lags.items()},
     ),
     Metric(
