@@ -54,7 +54,7 @@ def index(service: Service, call: Call) -> Answer:
         action=query.get("name"),
         is_open=query.get("open"),
     )
-    page = service.node.actions.find(wanted, int(query["limit"]), _cursor(query.get("after")))
+    page = service.node.actions.find(wanted, query["limit"], _cursor(query.get("after")))
     following = None if page.following is None else f"{page.following[0]!r}{_MARK}{page.following[1]}"
     return Answer({"results": [activation_document(record) for record in page.records], "next": following})
 

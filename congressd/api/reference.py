@@ -38,6 +38,10 @@ order that is the same for the same rows, with the names of their `columns` besi
 What was created is answered with 201 and `Location`. Values are JSON's own: `1`, `"1"` and `true` are all different.
 Secrets are shown as `<hidden>`; sent back so they stay as they are.
 
+Answers with rows have `warnings`, a list of sentences, where rules that they rest on do not work, since they wait or
+are disabled; without them the rows may be too few, or too many. `limit` asks for the first rows only; an answer that
+was cut so says `"truncated": true`.
+
 **Errors** are `{{"error": {{"message", "error_code", "error_data"}}}}`; see [errors](errors.md).
 
 **Roles**, where callers must show who they are (`auth_strategy = token`): `reader`, `author` (policies), `operator`
@@ -65,8 +69,9 @@ _HEADERS: Final = (
     (
         "Congress-Stale",
         "answer",
-        "what may be out of date: sources that the answer rests on and of which no rows are held, or nothing was heard "
-        "for a while; `*` for everything, since this node is cut off from the bus",
+        "what may be out of date: sources that the answer rests on and of which no rows are held, nothing was heard "
+        "for a while, or which could not be read for a while; `*` for everything, since this node is cut off from the "
+        "bus",
     ),
     ("Authorization", "request", "`Bearer TOKEN`, where callers must show who they are"),
     ("X-Auth-Token", "request", "the token alone, as clients of OpenStack send it"),

@@ -113,7 +113,8 @@ def rows(service: Service, call: Call) -> Answer:
     """GET /v1/data-sources/<source>/tables/<table>/rows"""
     source = service.node.sources.get(call.path["source"])
     service.node.sources.table(source.id, call.path["table"])
-    return from_result(service.node.queries.rows(source.name, call.path["table"], call.freshness))
+    queries = service.node.queries
+    return from_result(queries.rows(source.name, call.path["table"], call.freshness, call.query["limit"]))
 
 
 def push_table(service: Service, call: Call) -> Answer:
