@@ -13,6 +13,7 @@ from typing import Final
 from congressd.api.bodies import ACTION
 from congressd.api.routes import ROUTES, Route
 from congressd.api.shapes import ListOf, MapOf, Object, OneOrMany, Shape, Text
+from congressd.engine.budget import MOST_ASKED_ROWS, MOST_ASKED_SECONDS
 from congressd.model.errors import CODES
 
 _MADE = "<!-- Made from {0} with\n`python -m congressd.api.reference docs`; a test says when it is out of date. -->\n"
@@ -138,7 +139,8 @@ ADVICE: Final[Mapping[str, str]] = {
     "revision_conflict": "Read again what the change rests on, then send it again.",
     "secrets_key": "The node's key file is missing or is not that of the other nodes; copy theirs.",
     "stale_epoch": "A datasource node that was replaced tried to write; nothing is wrong if it stops now.",
-    "rule_too_large": "Give the tables that the rule joins a variable in common, or narrow them by constants.",
+    "rule_too_large": "Give the tables that the rule joins a variable in common, or narrow them by constants. A rule "
+    f"that is asked as a query may have {MOST_ASKED_ROWS:,} rows, and take {MOST_ASKED_SECONDS:g} seconds.",
     "rule_options": "The message names the option of the rule and what it takes.",
 }
 
