@@ -46,7 +46,8 @@ was cut so says `"truncated": true`.
 **Errors** are `{{"error": {{"message", "error_code", "error_data"}}}}`; see [errors](errors.md).
 
 **Roles**, where callers must show who they are (`auth_strategy = token`): `reader`, `author` (policies), `operator`
-(sources, pushes, actions), `admin`; each may do what those before it may. `congressd token create NAME --role ROLE`
+(sources, pushes, actions, and rules that ask for actions: an `execute[...]` rule is made and changed by operators
+only), `admin`; each may do what those before it may. `congressd token create NAME --role ROLE`
 makes a token; its name is the author of its changes in `GET /v1/revisions`. Without a good token the answer is 401,
 with too small a role 403. TLS is the load balancer's: do not send tokens over a network in the clear.
 
