@@ -17,7 +17,7 @@ _MARK: Final = "_"
 
 
 def activation_document(record: ActivationRecord) -> dict[str, Any]:
-    """An activation as JSON. ``open``: the row that it stands for still holds."""
+    """An activation as JSON. ``open``: the row that it stands for still holds; ``settled``: what people said to it."""
     return {
         "id": record.id,
         "state": record.state.value,
@@ -30,6 +30,7 @@ def activation_document(record: ActivationRecord) -> dict[str, Any]:
         "requested_by": record.requested_by,
         "why": record.why,
         "result": record.result,
+        "settled": [{"verb": each.verb, "by": each.by, "at": _iso(each.at)} for each in record.settled],
         "attempts": record.attempts,
         "epoch": record.epoch or None,
         "node": record.node or None,
