@@ -89,9 +89,8 @@ class Sources:
         """One table of a source. Raises CongressError ``not_found`` with the nearest name."""
         tables = {each.name: each for each in self.schema(source)}
         if table not in tables:
-            raise CongressError(
-                "not_found", f"data source {source!r} has no table {table[:255]!r}.{hint(table, tables)}"
-            )
+            name = self.get(source).name
+            raise CongressError("not_found", f"data source {name!r} has no table {table[:255]!r}.{hint(table, tables)}")
         return tables[table]
 
     def status(self, source: str) -> dict[str, Any]:

@@ -105,7 +105,9 @@ def test_an_action_that_needs_approval_waits_for_it(rig: Rig, world: type[World]
     assert (said, by, len(at)) == ("approved", "anonymous", len(done["created_at"]))
     assert done["created_at"] < at < done["finished_at"]
     assert world.done() == [("pause", tuple(first["args"]))]
-    assert settle(rig, second, "approve", 409)["error"]["error_code"] == 409
+    refused = settle(rig, second, "approve", 409)["error"]
+    assert refused["error_code"] == 409
+    assert "is cancelled; only one that is awaiting can be approved" in refused["message"]
 
 
 def test_a_dry_run_writes_down_and_does_nothing_until_it_is_switched_off(rig: Rig, world: type[World]) -> None:
