@@ -147,7 +147,7 @@ METRICS: Final[tuple[Metric[Look], ...]] = (
         "congressd_rule_failures",
         "counter",
         ("policy", "rule"),
-        "rows on which a builtin failed in a rule, by the rule's id",
+        "times that a builtin failed on a row in a rule, by the rule's id",
         _failures,
     ),
     Metric(

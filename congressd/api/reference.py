@@ -43,6 +43,9 @@ Answers with rows have `warnings`, a list of sentences, where rules that they re
 are disabled; without them the rows may be too few, or too many. `limit` asks for the first rows only; an answer that
 was cut so says `"truncated": true`.
 
+**Not yet** of REST v1: `/v1/librarypolicies`, webhooks of data sources, and the drivers of OpenStack services (nova,
+neutron, keystone, ...): `GET /v1/system/drivers` lists those that there are.
+
 **Errors** are `{{"error": {{"message", "error_code", "error_data"}}}}`; see [errors](errors.md).
 
 **Roles**, where callers must show who they are (`auth_strategy = token`): `reader`, `author` (policies), `operator`

@@ -48,7 +48,7 @@ class Engine:
     def __init__(self, clock: Clock | None = None) -> None:
         self.version = 0  #: grows by one with every commit
         self._clock: Clock = clock or SystemClock()
-        self._failures = Failures()
+        self._failures = Failures(self._clock.now)
         self._live = LiveTables(self._failures.report)
         self._published = Published(self._live)
         self._write = threading.RLock()

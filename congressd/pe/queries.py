@@ -14,6 +14,7 @@ from congressd.language import core, syntax
 from congressd.language.check import check_query, check_step
 from congressd.language.parser import parse_query, parse_sequence
 from congressd.model import jsontext
+from congressd.model.clock import iso
 from congressd.model.errors import CongressError
 from congressd.model.nearest import hint
 from congressd.model.values import Row, sorted_rows
@@ -234,13 +235,14 @@ class Queries:
         return self._result(jsontext.dumps(document), sources)
 
     def errors(self, rule_id: str) -> dict[str, Any]:
-        """On how many rows builtins of a rule failed, and why, for the last few; and why it is suspended, if it is."""
+        """How often builtins of a rule failed, since when, and the last reasons; and why it is suspended, if it is."""
         for rule, why in self._holder.engine.suspended().items():
             if rule.id == rule_id:
                 return {"count": 0, "last": [], "suspended": why}
         for failures in self._holder.engine.errors():
             if failures.rule.id == rule_id:
-                return {"count": failures.count, "last": [str(failure) for failure in failures.last]}
+                last = [str(failure) for failure in failures.last]
+                return {"count": failures.count, "since": iso(failures.since), "last": last}
         return {"count": 0, "last": []}
 
     # -- parts ------------------------------------------------------------------------------------------------
