@@ -263,7 +263,7 @@ class Ledger:
             return "the rule was stopped because it suddenly wanted too many actions; approve or reject those first"
         radius = self._radius.setdefault(spec.id, BlastRadius())
         blast = self._blast if spec.options.blast is None else spec.options.blast
-        sentence = radius.stops(blast, new, spec.base, now)
+        sentence = radius.stops(blast, new, spec.base if spec.tables else None, now)
         if sentence is None:
             radius.note(new, now)
         return sentence

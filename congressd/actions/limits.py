@@ -45,17 +45,18 @@ class BlastRadius:
     def __init__(self) -> None:
         self._opened: deque[tuple[float, int]] = deque()
 
-    def stops(self, blast: Blast, new: int, base: int, now: float) -> str | None:
+    def stops(self, blast: Blast, new: int, base: int | None, now: float) -> str | None:
         """The sentence that says why ``new`` more activations are too many; None if they are not.
 
-        ``base`` is the number of rows of the table that the percentage is of.
+        ``base`` is the number of rows of the table that the percentage is of; None if there is no such table, and
+        then no percentage. One action is always less than a percentage, however few rows there are.
         """
         while self._opened and self._opened[0][0] <= now - BLAST_WINDOW:
             self._opened.popleft()
         total = new + sum(count for _, count in self._opened)
         if blast.rows and total > blast.rows:
             return f"the rule wants {total} actions within {BLAST_WINDOW:g} s, more than its limit of {blast.rows}"
-        if blast.percent and total * 100 > blast.percent * base:
+        if blast.percent and base is not None and total > 1 and total * 100 > blast.percent * base:
             return (
                 f"the rule wants {total} actions within {BLAST_WINDOW:g} s, more than {blast.percent:g} % of the "
                 f"{base} rows that it rests on"

@@ -17,7 +17,7 @@ _MARK: Final = "_"
 
 
 def activation_document(record: ActivationRecord) -> dict[str, Any]:
-    """An activation as JSON. ``open``: the row that it stands for still holds."""
+    """An activation as JSON. ``open``: the row that it stands for still holds; ``settled``: what people said to it."""
     return {
         "id": record.id,
         "state": record.state.value,
@@ -30,6 +30,7 @@ def activation_document(record: ActivationRecord) -> dict[str, Any]:
         "requested_by": record.requested_by,
         "why": record.why,
         "result": record.result,
+        "settled": [{"verb": each.verb, "by": each.by, "at": _iso(each.at)} for each in record.settled],
         "attempts": record.attempts,
         "epoch": record.epoch or None,
         "node": record.node or None,
@@ -54,7 +55,7 @@ def index(service: Service, call: Call) -> Answer:
         action=query.get("name"),
         is_open=query.get("open"),
     )
-    page = service.node.actions.find(wanted, int(query["limit"]), _cursor(query.get("after")))
+    page = service.node.actions.find(wanted, query["limit"], _cursor(query.get("after")))
     following = None if page.following is None else f"{page.following[0]!r}{_MARK}{page.following[1]}"
     return Answer({"results": [activation_document(record) for record in page.records], "next": following})
 

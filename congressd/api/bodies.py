@@ -128,7 +128,7 @@ ACTIONS_QUERY: Final = (
     Parameter("service", Text(255), "only those of this data source or service", None),
     Parameter("name", Text(255), "only those of this action", None),
     Parameter("open", Boolean(), "only those whose row still holds, or (false) does not", None),
-    Parameter("limit", Number(1, 1000), "the most to answer at once", 100.0),
+    Parameter("limit", Whole(1, 1000), "the most to answer at once", 100),
     Parameter("after", Text(100), "what `next` of the page before said", None),
 )
 
@@ -144,6 +144,12 @@ MAX_STALENESS: Final = Parameter(
     Number(0, 1e9),
     "refuse to answer from data that are older than this many seconds; polls that find nothing new make data young "
     "again, and are told once a second",
+    None,
+)
+MOST_ROWS: Final = Parameter(
+    "limit",
+    Whole(1, 10**9),
+    "answer at most so many rows, the first ones; if there are more, the answer has `truncated`: true",
     None,
 )
 SINCE: Final = Parameter("since", Whole(0, 2**63 - 1), "tell the revisions after this one, not the last ones", None)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 from congressd.api.callers import Caller
 from congressd.pe.freshness import ANY, Freshness
 from congressd.pe.queries import Result
+from congressd.pe.writer import Author
 
 if TYPE_CHECKING:
     from congressd.api.service import Service
@@ -27,6 +28,11 @@ class Call:
     caller: Caller
     freshness: Freshness = ANY
     idempotency_key: str | None = None
+
+    @property
+    def author(self) -> Author:
+        """Who is on record for the changes of this call; rules that ask for actions are for operators."""
+        return Author(self.caller.name, self.caller.may("operator"))
 
     @property
     def url(self) -> str:

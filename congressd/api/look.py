@@ -106,5 +106,6 @@ def _failures(failures: RuleFailures) -> dict[str, Any]:
         "rule_id": rule.id,
         "rule": rule.text or str(rule),
         "count": failures.count,
+        "since": iso(failures.since),
         "last": [str(each) for each in failures.last],
     }

@@ -126,7 +126,7 @@ METRICS: Final[tuple[Metric[Look], ...]] = (
         "congressd_source_silent_seconds",
         "gauge",
         ("source",),
-        "seconds since a batch or heartbeat of a source came",
+        "seconds since a batch or heartbeat of a source came, or since the source could not be read",
         lambda look: {(name,): lag.silent for name, lag in look.lags.items()},
     ),
     Metric(
@@ -147,7 +147,7 @@ METRICS: Final[tuple[Metric[Look], ...]] = (
         "congressd_rule_failures",
         "counter",
         ("policy", "rule"),
-        "rows on which a builtin failed in a rule, by the rule's id",
+        "times that a builtin failed on a row in a rule, by the rule's id",
         _failures,
     ),
     Metric(

@@ -38,7 +38,7 @@ def create(service: Service, call: Call) -> Answer:
     """POST /v1/policies"""
     body = dict(call.body)
     rules = drafts(body.pop("rules", []))
-    policy, made = service.node.policies.create(_DEFAULTS | body, rules, call.caller.name)
+    policy, made = service.node.policies.create(_DEFAULTS | body, rules, call.author)
     document = policy_document(policy)
     if "rules" in call.body:
         document["rules"] = [rule_document(rule) for rule in made]
@@ -59,7 +59,7 @@ def update(service: Service, call: Call) -> Answer:
 
 def _change(service: Service, call: Call, fields: dict[str, Any]) -> Answer:
     rules = drafts(fields.pop("rules")) if "rules" in fields else None
-    policy, made = service.node.policies.update(call.path["policy"], fields, rules, call.caller.name)
+    policy, made = service.node.policies.update(call.path["policy"], fields, rules, call.author)
     document = policy_document(policy)
     if rules is not None:
         document["rules"] = [rule_document(rule) for rule in made]
@@ -68,7 +68,7 @@ def _change(service: Service, call: Call, fields: dict[str, Any]) -> Answer:
 
 def delete(service: Service, call: Call) -> Answer:
     """DELETE /v1/policies/<policy>"""
-    return Answer(policy_document(service.node.policies.delete(call.path["policy"], call.caller.name)))
+    return Answer(policy_document(service.node.policies.delete(call.path["policy"], call.author)))
 
 
 def status(service: Service, call: Call) -> Answer:

@@ -13,6 +13,7 @@ from typing import Final
 from congressd.api.bodies import ACTION
 from congressd.api.routes import ROUTES, Route
 from congressd.api.shapes import ListOf, MapOf, Object, OneOrMany, Shape, Text
+from congressd.engine.budget import MOST_ASKED_ROWS, MOST_ASKED_SECONDS
 from congressd.model.errors import CODES
 
 _MADE = "<!-- Made from {0} with\n`python -m congressd.api.reference docs`; a test says when it is out of date. -->\n"
@@ -38,13 +39,21 @@ order that is the same for the same rows, with the names of their `columns` besi
 What was created is answered with 201 and `Location`. Values are JSON's own: `1`, `"1"` and `true` are all different.
 Secrets are shown as `<hidden>`; sent back so they stay as they are.
 
+Answers with rows have `warnings`, a list of sentences, where rules that they rest on do not work, since they wait or
+are disabled; without them the rows may be too few, or too many. `limit` asks for the first rows only; an answer that
+was cut so says `"truncated": true`.
+
+**Not yet** of REST v1: `/v1/librarypolicies`, webhooks of data sources, and the drivers of OpenStack services (nova,
+neutron, keystone, ...): `GET /v1/system/drivers` lists those that there are.
+
 **Errors** are `{{"error": {{"message", "error_code", "error_data"}}}}`; see [errors](errors.md). The load
 balancer's own have the same shape: 408, a request that came too slowly; 502 and 504, a policy engine that took the
 request and gave no answer: what was to change may have changed, and a push is repeated with its `Idempotency-Key`. Only
 what it cannot read as HTTP, or does not get the head of within ten seconds, it refuses in HTML.
 
 **Roles**, where callers must show who they are (`auth_strategy = token`): `reader`, `author` (policies), `operator`
-(sources, pushes, actions), `admin`; each may do what those before it may. `congressd token create NAME --role ROLE`
+(sources, pushes, actions, and rules that ask for actions: an `execute[...]` rule is made and changed by operators
+only), `admin`; each may do what those before it may. `congressd token create NAME --role ROLE`
 makes a token; its name is the author of its changes in `GET /v1/revisions`. Without a good token the answer is 401,
 with too small a role 403. TLS is the load balancer's: do not send tokens over a network in the clear.
 
@@ -68,8 +77,9 @@ _HEADERS: Final = (
     (
         "Congress-Stale",
         "answer",
-        "what may be out of date: sources that the answer rests on and of which no rows are held, or nothing was heard "
-        "for a while; `*` for everything, since this node is cut off from the bus",
+        "what may be out of date: sources that the answer rests on and of which no rows are held, nothing was heard "
+        "for a while, or which could not be read for a while; `*` for everything, since this node is cut off from the "
+        "bus",
     ),
     ("Authorization", "request", "`Bearer TOKEN`, where callers must show who they are"),
     ("X-Auth-Token", "request", "the token alone, as clients of OpenStack send it"),
@@ -136,7 +146,8 @@ ADVICE: Final[Mapping[str, str]] = {
     "revision_conflict": "Read again what the change rests on, then send it again.",
     "secrets_key": "The node's key file is missing or is not that of the other nodes; copy theirs.",
     "stale_epoch": "A datasource node that was replaced tried to write; nothing is wrong if it stops now.",
-    "rule_too_large": "Give the tables that the rule joins a variable in common, or narrow them by constants.",
+    "rule_too_large": "Give the tables that the rule joins a variable in common, or narrow them by constants. A rule "
+    f"that is asked as a query may have {MOST_ASKED_ROWS:,} rows, and take {MOST_ASKED_SECONDS:g} seconds.",
     "rule_options": "The message names the option of the rule and what it takes.",
 }
 

@@ -85,8 +85,8 @@ ROUTES: Final = (
         tables.query,
         "reader",
         "the rows that an atom or a rule matches, found by indexes on its constants; with `trace`, for an atom, why "
-        "each holds; `warnings`, if any, tell of tables that nothing defines",
-        query=(bodies.QUERY, bodies.TRACE, _STALE),
+        "each holds; `warnings`, if any, tell of tables that nothing defines and of rules that do not work",
+        query=(bodies.QUERY, bodies.TRACE, bodies.MOST_ROWS, _STALE),
         hot=True,
     ),
     Route(
@@ -133,8 +133,8 @@ ROUTES: Final = (
         "/v1/policies/<policy>/tables/<table>/rows",
         tables.rows,
         "reader",
-        "the rows of a table",
-        query=(bodies.TRACE, _STALE),
+        "the rows of a table; `warnings`, if any, tell of rules that it rests on and that do not work",
+        query=(bodies.TRACE, bodies.MOST_ROWS, _STALE),
         hot=True,
     ),
     # Data sources
@@ -192,7 +192,7 @@ ROUTES: Final = (
         sources.rows,
         "reader",
         "the rows of a table of a source",
-        query=(_STALE,),
+        query=(bodies.MOST_ROWS, _STALE),
         hot=True,
     ),
     Route(

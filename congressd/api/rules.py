@@ -53,7 +53,7 @@ def create(service: Service, call: Call) -> Answer:
     """POST /v1/policies/<policy>/rules: one rule as Congress has it, or several under ``rules``."""
     several = "rules" in call.body
     wanted = drafts(call.body["rules"] if several else [call.body])
-    made = service.node.policies.add_rules(call.path["policy"], wanted, call.caller.name)
+    made = service.node.policies.add_rules(call.path["policy"], wanted, call.author)
     if several:
         return Answer({"results": [rule_document(rule) for rule in made]}, 201)
     return created(call, rule_document(made[0]))
@@ -61,7 +61,7 @@ def create(service: Service, call: Call) -> Answer:
 
 def replace_all(service: Service, call: Call) -> Answer:
     """PUT /v1/policies/<policy>/rules"""
-    _, made = service.node.policies.update(call.path["policy"], {}, drafts(call.body["rules"]), call.caller.name)
+    _, made = service.node.policies.update(call.path["policy"], {}, drafts(call.body["rules"]), call.author)
     return listing([rule_document(rule) for rule in made])
 
 
@@ -81,13 +81,13 @@ def update(service: Service, call: Call) -> Answer:
 
 
 def _change(service: Service, call: Call, fields: dict[str, Any]) -> Answer:
-    rule = service.node.policies.update_rule(call.path["policy"], call.path["rule"], fields, call.caller.name)
+    rule = service.node.policies.update_rule(call.path["policy"], call.path["rule"], fields, call.author)
     return Answer(rule_document(rule))
 
 
 def delete(service: Service, call: Call) -> Answer:
     """DELETE /v1/policies/<policy>/rules/<rule>"""
-    rule = service.node.policies.delete_rule(call.path["policy"], call.path["rule"], call.caller.name)
+    rule = service.node.policies.delete_rule(call.path["policy"], call.path["rule"], call.author)
     return Answer(rule_document(rule))
 
 

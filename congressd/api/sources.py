@@ -48,7 +48,7 @@ def show(service: Service, call: Call) -> Answer:
 
 def create(service: Service, call: Call) -> Answer:
     """POST /v1/data-sources"""
-    return created(call, source_document(service.node.sources.create(call.body, call.caller.name)))
+    return created(call, source_document(service.node.sources.create(call.body, call.author)))
 
 
 def replace(service: Service, call: Call) -> Answer:
@@ -63,13 +63,13 @@ def update(service: Service, call: Call) -> Answer:
 
 def _change(service: Service, call: Call, fields: dict[str, Any], *, partial: bool) -> Answer:
     return Answer(
-        source_document(service.node.sources.update(call.path["source"], fields, call.caller.name, partial=partial))
+        source_document(service.node.sources.update(call.path["source"], fields, call.author, partial=partial))
     )
 
 
 def delete(service: Service, call: Call) -> Answer:
     """DELETE /v1/data-sources/<source>; the body is null, as Congress' is."""
-    service.node.sources.delete(call.path["source"], call.caller.name)
+    service.node.sources.delete(call.path["source"], call.author)
     return Answer(None)
 
 
@@ -113,7 +113,8 @@ def rows(service: Service, call: Call) -> Answer:
     """GET /v1/data-sources/<source>/tables/<table>/rows"""
     source = service.node.sources.get(call.path["source"])
     service.node.sources.table(source.id, call.path["table"])
-    return from_result(service.node.queries.rows(source.name, call.path["table"], call.freshness))
+    queries = service.node.queries
+    return from_result(queries.rows(source.name, call.path["table"], call.freshness, call.query["limit"]))
 
 
 def push_table(service: Service, call: Call) -> Answer:

@@ -23,7 +23,7 @@ def rows(service: Service, call: Call) -> Answer:
     """GET /v1/policies/<policy>/tables/<table>/rows"""
     queries = service.node.queries
     listed = queries.explained_rows if call.query["trace"] else queries.rows
-    return from_result(listed(call.path["policy"], call.path["table"], call.freshness))
+    return from_result(listed(call.path["policy"], call.path["table"], call.freshness, call.query["limit"]))
 
 
 def query(service: Service, call: Call) -> Answer:
@@ -33,7 +33,7 @@ def query(service: Service, call: Call) -> Answer:
         raise CongressError("query_syntax", "q is missing: an atom such as error(x), or a whole rule")
     queries = service.node.queries
     answered = queries.explained_query if call.query["trace"] else queries.query
-    return from_result(answered(call.path["policy"], text, call.freshness))
+    return from_result(answered(call.path["policy"], text, call.freshness, call.query["limit"]))
 
 
 def simulate(service: Service, call: Call) -> Answer:

@@ -46,6 +46,7 @@ class PolledSource(Source):
         super().__init__(record, driver, means)
         self._chance = chance
         self._failures = 0
+        self._failing_since: float | None = None  # monotonic: the first of the polls in a row that did not go well
         self._forget()
 
     def work(self) -> float | None:
@@ -75,6 +76,10 @@ class PolledSource(Source):
                 again_in = outcome.again_in
                 if self.state.delivered or not outcome.pending:
                     self._take(outcome, started)
+            if self.facts.error is None and not self.facts.table_errors:
+                self._failing_since = None
+            elif self._failing_since is None:
+                self._failing_since = clock.monotonic()
             delay = next_delay(self.driver.config["poll_time"], self._failures, again_in, self._chance())
             self.facts.next_poll = None if delay is None else clock.now() + delay
             return delay
@@ -121,6 +126,9 @@ class PolledSource(Source):
     def _unread(self, tables: Iterable[str]) -> tuple[str, ...]:
         return tuple(name for name in tables if name in self.facts.table_errors and name not in self._read_at)
 
+    def _failing_for(self) -> float:
+        return 0.0 if self._failing_since is None else self._means.clock.monotonic() - self._failing_since
+
     def _held(self) -> Mapping[str, Sequence[Row]]:
         return self._tables.rows()
 
@@ -129,3 +137,4 @@ class PolledSource(Source):
         self._read_at: dict[str, float] = {}  # when each table was last read, seconds since 1970
         self._full = True
         self._failures = 0
+        self._failing_since = None

@@ -114,6 +114,10 @@ class Source(ABC):
         del overdue
         return None
 
+    def _failing_for(self) -> float:
+        """For how many seconds the source has been due to be read, and could not be."""
+        return 0.0
+
     @abstractmethod
     def _forget(self) -> None:
         """Hold nothing: what another node published meanwhile may be newer."""
@@ -140,7 +144,9 @@ class Source(ABC):
         if not self._lock.acquire(blocking=False):
             return None
         try:
-            return self.state.heartbeat(self._right_at(overdue), overdue) if self._active else None
+            if not self._active:
+                return None
+            return self.state.heartbeat(self._right_at(overdue), max(overdue, self._failing_for()))
         finally:
             self._lock.release()
 

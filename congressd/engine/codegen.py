@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Final, TypeAlias
 
+from congressd.engine.budget import is_asked
 from congressd.engine.plan import Mode, Purpose, State, Step
 from congressd.engine.storage import Columns
 from congressd.language.builtins import BUILTINS
@@ -84,8 +85,9 @@ class _Writer:
         self.constants: dict[tuple[type, Any], str] = {}
         self.functions: dict[str, str] = {}
         self.inner: list[list[str]] = []
+        self.asked = is_asked(rule)
         self.scans = 0
-        self.free_scans = 1 if purpose.delta is None else 0
+        self.free_scans = 1 if purpose.delta is None and not self.asked else 0
 
     def compile(self, steps: tuple[Step, ...]) -> Compiled:
         self._open()
@@ -230,12 +232,17 @@ class _Writer:
                 self._line(f"if {row} is None: continue")
             else:
                 self._loop(f"for {row} in {entries}.get({key}, ()):")
+                if self.asked:
+                    self._scan()
         if self._changes(step.position, item):
             self._line(f"if {row} in D: continue")
         self._take(row, args, [column for column in range(len(args)) if column not in taken])
 
     def _scan(self) -> None:
-        """A scan inside another loop makes a cross product, which can be of any size: it runs on a budget."""
+        """A scan inside another loop makes a cross product, which can be of any size: it runs on a budget.
+
+        Of a rule that is asked every loop does.
+        """
         if self.purpose.mode is Mode.COUNT:
             self.scans += 1
             if self.scans > self.free_scans:

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Final
 
-from congressd.engine.budget import RuleTooLargeError
+from congressd.engine.budget import RuleTooLargeError, is_asked
 from congressd.engine.explain import Derivation, explain
 from congressd.engine.failures import Failures, RuleFailures
 from congressd.engine.live import Published, Relation
@@ -31,9 +31,12 @@ from congressd.model.errors import CongressError
 from congressd.model.tables import TableChange, TableSchema
 from congressd.model.values import Row
 
-#: How long a table that was queried stays maintained without another query, and how many ad hoc rules are kept so.
+#: How long a table that was queried stays maintained without another query, how many ad hoc rules are kept so, with how
+#: many rows each, and all together.
 KEEP_SECONDS: Final = 600.0
 KEEP_QUERIES: Final = 64
+KEEP_ROWS: Final = 100_000
+KEEP_ROWS_TOGETHER: Final = 500_000
 
 #: Takes the rows that came and those that went, after each commit that changed the table.
 Callback = Callable[[Sequence[Row], Sequence[Row]], None]
@@ -45,7 +48,7 @@ class Engine:
     def __init__(self, clock: Clock | None = None) -> None:
         self.version = 0  #: grows by one with every commit
         self._clock: Clock = clock or SystemClock()
-        self._failures = Failures()
+        self._failures = Failures(self._clock.now)
         self._live = LiveTables(self._failures.report)
         self._published = Published(self._live)
         self._write = threading.RLock()
@@ -229,7 +232,10 @@ class Engine:
             return select(live.relations[table].published, pattern)
 
     def evaluate(self, rule: Rule) -> list[Row]:
-        """The rows of the head of a rule that is asked, not inserted. Asked again soon, it is maintained already."""
+        """The rows of the head of a rule that is asked, not inserted. Asked again soon, it is maintained already.
+
+        Raises CongressError "rule_too_large" for one that has too many rows, or takes too long.
+        """
         with self._write:
             table = self._asked.pop(rule, None)
             if table is None:
@@ -240,10 +246,15 @@ class Engine:
                 self.change_rules(add=[Rule(Atom(table, rule.head.args), rule.body, rule.policy)])
             self._asked[rule] = table
             try:
-                return self.query(Atom(table, tuple(Variable(f"x{at}") for at in range(len(rule.head.args)))))
+                rows = self.query(Atom(table, tuple(Variable(f"x{at}") for at in range(len(rule.head.args)))))
             except BaseException:
                 self._unask(rule)
                 raise
+            if len(rows) > KEEP_ROWS:
+                self._unask(rule)
+            while sum(map(self.count, self._asked.values())) > KEEP_ROWS_TOGETHER:
+                self._unask(next(iter(self._asked)))
+            return rows
 
     def count(self, table: Table) -> int:
         """Number of rows of a table that is held; 0 of any other."""
@@ -394,7 +405,9 @@ class Engine:
                 return
             except RuleTooLargeError as error:
                 self.change_rules(remove=[error.rule])
-                if error.rule.head.table.modal != "query":
+                if is_asked(error.rule):
+                    self._asked = {rule: table for rule, table in self._asked.items() if table != error.rule.head.table}
+                else:
                     self._suspended[error.rule] = error.detail
 
     def _expect(self, table: Table, rows: Iterable[Row]) -> None:

@@ -18,7 +18,7 @@ from congressd.pe.actions_check import Services, find_action
 from congressd.pe.holder import Holder
 from congressd.pe.policyset import Image
 from congressd.store import activations
-from congressd.store.activations import ActivationRecord, Filter, NewActivation, Page
+from congressd.store.activations import ActivationRecord, Filter, NewActivation, Page, Settled
 from congressd.store.database import Database
 from congressd.store.records import new_id
 
@@ -109,11 +109,8 @@ class Actions:
         Raises CongressError ``not_found``, ``conflict``.
         """
         step = RESOLUTIONS[resolution] if resolution is not None else VERBS[verb]
-        now = self._clock.now()
-        note = {"settled": {"what": step.past, "by": author, "at": now}}
-        record = self._database.run(
-            lambda session: activations.settle(session, activation, step.before, step.to, note, now)
-        )
+        said = Settled(step.past, author, self._clock.now())
+        record = self._database.run(lambda session: activations.settle(session, activation, step.before, step.to, said))
         self._control.notify("actions", {"ids": [record.id]})
         return record
 

@@ -59,7 +59,7 @@ def find_action(
         names = [each.name for each in known]
         raise CongressError(
             code,
-            f"{service!r} has no action {action[:80]!r}.{hint(action, names)} It can {listing(names)}",
+            f"{service!r} has no action {action[:80]!r}.{hint(action, names)} It has {listing(names)}",
             {"reason": "unknown_action"},
         )
     return found

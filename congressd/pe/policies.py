@@ -14,7 +14,7 @@ from congressd.model.errors import CongressError
 from congressd.pe.holder import Holder
 from congressd.pe.names import SYSTEM_POLICIES, check_free, check_name
 from congressd.pe.policyset import Image, RuleImage
-from congressd.pe.writer import Writer
+from congressd.pe.writer import Author, Writer
 from congressd.store.changes import (
     Change,
     PolicyCreated,
@@ -68,7 +68,7 @@ class Policies:
     # -- policies ---------------------------------------------------------------------------------------------
 
     def create(
-        self, fields: Mapping[str, Any], drafts: Sequence[RuleDraft], author: str
+        self, fields: Mapping[str, Any], drafts: Sequence[RuleDraft], author: Author
     ) -> tuple[PolicyRecord, Sequence[RuleImage]]:
         """A new policy with its rules; equal rules are taken once. ``fields`` are those of `PolicyRecord`."""
         now = self._clock.now()
@@ -92,7 +92,7 @@ class Policies:
         return policy, _images(image, rules)
 
     def update(
-        self, policy: str, fields: Mapping[str, Any], drafts: Sequence[RuleDraft] | None, author: str
+        self, policy: str, fields: Mapping[str, Any], drafts: Sequence[RuleDraft] | None, author: Author
     ) -> tuple[PolicyRecord, Sequence[RuleImage]]:
         """Change the fields that are given; ``drafts``, if given, take the place of all rules.
 
@@ -117,7 +117,7 @@ class Policies:
         changed, rules = done[0]
         return changed, _images(image, rules)
 
-    def delete(self, policy: str, author: str) -> PolicyRecord:
+    def delete(self, policy: str, author: Author) -> PolicyRecord:
         """Delete a policy with its rules. Raises CongressError ``not_found`` for one that always exists."""
         done: list[PolicyRecord] = []
 
@@ -137,7 +137,7 @@ class Policies:
             if name in self._holder.image.policy_ids:
                 continue
             try:
-                self.create({"name": name, "kind": kind, "description": f"{name} policy"}, (), "congressd")
+                self.create({"name": name, "kind": kind, "description": f"{name} policy"}, (), Author("congressd"))
             except CongressError as error:
                 if error.code.name != "name_taken":  # another node was first
                     raise
@@ -165,7 +165,7 @@ class Policies:
 
     # -- rules ------------------------------------------------------------------------------------------------
 
-    def add_rules(self, policy: str, drafts: Sequence[RuleDraft], author: str) -> Sequence[RuleImage]:
+    def add_rules(self, policy: str, drafts: Sequence[RuleDraft], author: Author) -> Sequence[RuleImage]:
         """Add rules, all or none; equal ones are taken once. Raises CongressError ``rule_already_exists``."""
         now = self._clock.now()
         rules = [_record("", draft, now) for draft in _distinct(drafts)]
@@ -180,7 +180,7 @@ class Policies:
 
         return _images(self._writer.commit(build, author), done)
 
-    def update_rule(self, policy: str, rule: str, fields: Mapping[str, Any], author: str) -> RuleImage:
+    def update_rule(self, policy: str, rule: str, fields: Mapping[str, Any], author: Author) -> RuleImage:
         """Change the fields of a rule that are given: ``rule``, ``name``, ``comment``, ``enabled``, ``options``."""
         now = self._clock.now()
         done: list[RuleRecord] = []
@@ -195,7 +195,7 @@ class Policies:
 
         return _images(self._writer.commit(build, author), done)[0]
 
-    def delete_rule(self, policy: str, rule: str, author: str) -> RuleImage:
+    def delete_rule(self, policy: str, rule: str, author: Author) -> RuleImage:
         """Delete a rule; what it was."""
         done: list[RuleImage] = []
 

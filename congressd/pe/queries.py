@@ -14,6 +14,7 @@ from congressd.language import core, syntax
 from congressd.language.check import check_query, check_step
 from congressd.language.parser import parse_query, parse_sequence
 from congressd.model import jsontext
+from congressd.model.clock import iso
 from congressd.model.errors import CongressError
 from congressd.model.nearest import hint
 from congressd.model.values import Row, sorted_rows
@@ -96,21 +97,22 @@ class Queries:
 
     # -- rows -------------------------------------------------------------------------------------------------
 
-    def rows(self, policy: str, table: str, wanted: Freshness = ANY) -> Result:
-        """All rows of a table, in an order that is the same for the same rows."""
-        question = ("rows", policy, table)
-        return self._kept(question, wanted) or self._rows(question, policy, table, wanted)
+    def rows(self, policy: str, table: str, wanted: Freshness = ANY, limit: int | None = None) -> Result:
+        """The rows of a table, the first ``limit`` or all, in an order that is the same for the same rows."""
+        question = ("rows", policy, table, limit)
+        return self._kept(question, wanted) or self._rows(question, policy, table, wanted, limit)
 
-    def _rows(self, question: Hashable, policy: str, table: str, wanted: Freshness) -> Result:
+    def _rows(self, question: Hashable, policy: str, table: str, wanted: Freshness, limit: int | None) -> Result:
         name = self.table(policy, table)
         sources = self._reached(self._holder.image).sources([name])
         self._freshener.prepare(sources, wanted)
         image, version = self._holder.image, self._holder.engine.version
         rows, columns = self._all_rows(image, name)
-        body = jsontext.dumps(_rows_document(_in_order(rows), columns))
+        warnings = self._reached(image).warnings([name])
+        body = jsontext.dumps(_rows_document(_in_order(rows), columns, warnings, limit))
         return self._answer(question, Kept(image, version, body, sources))
 
-    def explained_rows(self, policy: str, table: str, wanted: Freshness = ANY) -> Result:
+    def explained_rows(self, policy: str, table: str, wanted: Freshness = ANY, limit: int | None = None) -> Result:
         """The same with ``trace``: a text that says for each row why it holds."""
         name = self.table(policy, table)
         sources = self._reached(self._holder.image).sources([name])
@@ -118,8 +120,9 @@ class Queries:
         image = self._holder.image
         found, columns = self._all_rows(image, name)
         rows = _in_order(found)
-        trace, _ = explain(self._holder.engine, core.Table(*name), rows, _abbreviation(image, name[0]))
-        return self._result(jsontext.dumps(_rows_document(rows, columns) | {"trace": trace}), sources)
+        trace, _ = explain(self._holder.engine, core.Table(*name), rows[:limit], _abbreviation(image, name[0]))
+        document = _rows_document(rows, columns, self._reached(image).warnings([name]), limit)
+        return self._result(jsontext.dumps(document | {"trace": trace}), sources)
 
     def _all_rows(self, image: Image, table: TableName) -> tuple[list[Row], Columns]:
         arity = ImageCatalog(image).arity(*table) or 0
@@ -129,18 +132,21 @@ class Queries:
 
     # -- queries ----------------------------------------------------------------------------------------------
 
-    def query(self, policy: str, text: str, wanted: Freshness = ANY) -> Result:
-        """The rows that match an atom, or the head's rows of a rule. Raises CongressError ``query_syntax``."""
-        question = ("query", policy, text)
-        return self._kept(question, wanted) or self._query(question, policy, text, wanted)
+    def query(self, policy: str, text: str, wanted: Freshness = ANY, limit: int | None = None) -> Result:
+        """The rows that match an atom, or the head's rows of a rule: the first ``limit`` or all.
 
-    def _query(self, question: Hashable, policy: str, text: str, wanted: Freshness) -> Result:
+        Raises CongressError ``query_syntax``, and ``rule_too_large`` for a rule that has too many rows.
+        """
+        question = ("query", policy, text, limit)
+        return self._kept(question, wanted) or self._query(question, policy, text, wanted, limit)
+
+    def _query(self, question: Hashable, policy: str, text: str, wanted: Freshness, limit: int | None) -> Result:
         asked = self._ask(policy, text, wanted)
         rows = _in_order(asked.rows)
-        body = jsontext.dumps(_rows_document(rows, asked.columns, asked.warnings))
+        body = jsontext.dumps(_rows_document(rows, asked.columns, asked.warnings, limit))
         return self._answer(question, Kept(asked.image, asked.version, body, asked.sources))
 
-    def explained_query(self, policy: str, text: str, wanted: Freshness = ANY) -> Result:
+    def explained_query(self, policy: str, text: str, wanted: Freshness = ANY, limit: int | None = None) -> Result:
         """The same for an atom, and for each row why it holds: as ``trace``, and as ``explanations`` for programs.
 
         Raises CongressError ``query_syntax`` for a rule too.
@@ -150,8 +156,8 @@ class Queries:
             raise CongressError("query_syntax", "q is a rule; only the rows of a table can be explained: ask an atom")
         rows = _in_order(asked.rows)
         abbreviation = _abbreviation(asked.image, asked.table.policy)
-        trace, derivations = explain(self._holder.engine, asked.table, rows, abbreviation)
-        body = _rows_document(rows, asked.columns, asked.warnings)
+        trace, derivations = explain(self._holder.engine, asked.table, rows[:limit], abbreviation)
+        body = _rows_document(rows, asked.columns, asked.warnings, limit)
         body |= {"trace": trace, "explanations": [document(each) for each in derivations]}
         return self._result(jsontext.dumps(body), asked.sources)
 
@@ -167,15 +173,19 @@ class Queries:
             sources = reach.sources([(table.policy, table.name)])
         self._freshener.prepare(sources, wanted)
         image, version = self._holder.image, self._holder.engine.version
-        checked = self._reached(image).reader.read(name, text)
-        query, warnings = checked.query, checked.warnings
+        reach = self._reached(image)
+        checked = reach.reader.read(name, text)
+        query = checked.query
         if isinstance(query, core.Rule):
+            read = [item.atom.table for item in query.body if isinstance(item, core.Literal)]
+            warnings = checked.warnings + reach.warnings((table.policy, table.name) for table in read)
             rows = self._holder.engine.evaluate(query)
             columns = of_heads([query.head], len(query.head.args))
             return _Asked(image, version, sources, rows, columns, warnings=warnings)
         table = query.table
+        warnings = checked.warnings + reach.warnings([(table.policy, table.name)])
         rows = self._holder.engine.query(query)
-        columns = self._reached(image).columns((table.policy, table.name), len(query.args))
+        columns = reach.columns((table.policy, table.name), len(query.args))
         return _Asked(image, version, sources, rows, columns, table, warnings)
 
     def simulate(
@@ -225,13 +235,14 @@ class Queries:
         return self._result(jsontext.dumps(document), sources)
 
     def errors(self, rule_id: str) -> dict[str, Any]:
-        """On how many rows builtins of a rule failed, and why, for the last few; and why it is suspended, if it is."""
+        """How often builtins of a rule failed, since when, and the last reasons; and why it is suspended, if it is."""
         for rule, why in self._holder.engine.suspended().items():
             if rule.id == rule_id:
                 return {"count": 0, "last": [], "suspended": why}
         for failures in self._holder.engine.errors():
             if failures.rule.id == rule_id:
-                return {"count": failures.count, "last": [str(failure) for failure in failures.last]}
+                last = [str(failure) for failure in failures.last]
+                return {"count": failures.count, "since": iso(failures.since), "last": last}
         return {"count": 0, "last": []}
 
     # -- parts ------------------------------------------------------------------------------------------------
@@ -311,9 +322,16 @@ def _in_order(rows: list[Row]) -> list[Row]:
         return sorted_rows(rows)
 
 
-def _rows_document(rows: list[Row], columns: Columns, warnings: tuple[str, ...] = ()) -> dict[str, Any]:
-    document = {"results": [{"data": row} for row in rows], "columns": columns}
-    return document | ({"warnings": list(warnings)} if warnings else {})
+def _rows_document(
+    rows: list[Row], columns: Columns, warnings: tuple[str, ...] = (), limit: int | None = None
+) -> dict[str, Any]:
+    """The first ``limit`` rows as JSON; that there are more, and warnings, only where it is so."""
+    document: dict[str, Any] = {"results": [{"data": row} for row in rows[:limit]], "columns": columns}
+    if limit is not None and len(rows) > limit:
+        document["truncated"] = True
+    if warnings:
+        document["warnings"] = list(warnings)
+    return document
 
 
 def _abbreviation(image: Image, policy: str) -> str:

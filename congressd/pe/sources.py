@@ -17,7 +17,7 @@ from congressd.pe.holder import Holder
 from congressd.pe.interest import Interest
 from congressd.pe.names import check_free, check_name
 from congressd.pe.policyset import Image
-from congressd.pe.writer import Writer
+from congressd.pe.writer import Author, Writer
 from congressd.store.changes import Change, SourceCreated, SourceDeleted, SourceUpdated
 from congressd.store.keys import Keys
 from congressd.store.records import SourceRecord, new_id
@@ -89,9 +89,8 @@ class Sources:
         """One table of a source. Raises CongressError ``not_found`` with the nearest name."""
         tables = {each.name: each for each in self.schema(source)}
         if table not in tables:
-            raise CongressError(
-                "not_found", f"data source {source!r} has no table {table[:255]!r}.{hint(table, tables)}"
-            )
+            name = self.get(source).name
+            raise CongressError("not_found", f"data source {name!r} has no table {table[:255]!r}.{hint(table, tables)}")
         return tables[table]
 
     def status(self, source: str) -> dict[str, Any]:
@@ -141,7 +140,7 @@ class Sources:
 
     # -- writing ----------------------------------------------------------------------------------------------
 
-    def create(self, fields: Mapping[str, Any], author: str) -> SourceRecord:
+    def create(self, fields: Mapping[str, Any], author: Author) -> SourceRecord:
         """A new source. Raises CongressError ``source_config``, ``name_invalid``, ``name_taken``."""
         now = self._clock.now()
         name = check_name("data source", fields["name"])
@@ -170,7 +169,7 @@ class Sources:
         self._writer.commit(build, author)
         return record
 
-    def update(self, source: str, fields: Mapping[str, Any], author: str, *, partial: bool) -> SourceRecord:
+    def update(self, source: str, fields: Mapping[str, Any], author: Author, *, partial: bool) -> SourceRecord:
         """Change the fields that are given; ``partial`` keeps the options that ``config`` leaves out."""
         now = self._clock.now()
         done: list[SourceRecord] = []
@@ -186,7 +185,7 @@ class Sources:
         self._writer.commit(build, author)
         return done[0]
 
-    def delete(self, source: str, author: str) -> SourceRecord:
+    def delete(self, source: str, author: Author) -> SourceRecord:
         """Delete a source with its pushed rows; what it was."""
         done: list[SourceRecord] = []
 

@@ -7,22 +7,32 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
 from typing import Final
 
 from congressd.bus.control import Control
 from congressd.model.clock import Clock
 from congressd.model.errors import CongressError
+from congressd.pe.actions_check import EXECUTE
 from congressd.pe.follower import Follower
-from congressd.pe.holder import Holder
+from congressd.pe.holder import Checked, Holder
 from congressd.pe.policyset import Image
 from congressd.store import policies
-from congressd.store.changes import Change
+from congressd.store.changes import Change, RuleCreated, RuleUpdated
 from congressd.store.database import Database
 
 DEADLINE: Final = 20.0  #: seconds that a change may take with all its retries
 
 #: Makes the changes that a client asked for of the image that they will stand on; may be called several times.
 Build = Callable[[Image], Sequence[Change]]
+
+
+@dataclass(frozen=True, slots=True)
+class Author:
+    """Who asks for a change. ``may_act``: whether rules that ask for actions may be among it."""
+
+    name: str
+    may_act: bool = True
 
 
 class Writer:
@@ -51,10 +61,11 @@ class Writer:
         self._clock = clock
         self._one = threading.Lock()
 
-    def commit(self, build: Build, author: str) -> Image:
+    def commit(self, build: Build, author: Author) -> Image:
         """Carry out what ``build`` makes, all or nothing; the image in which it is done.
 
-        Raises CongressError: what the checks say, ``unavailable`` if the database does not answer in time or other
+        Raises CongressError: what the checks say, ``forbidden`` for a rule that asks for actions, which not everybody
+        may make or change, ``unavailable`` if the database does not answer in time or other
         nodes always come first.
         """
         deadline = self._clock.monotonic() + DEADLINE
@@ -71,8 +82,12 @@ class Writer:
                 changes = checked.changes
                 if not changes:
                     return checked.base
+                if not author.may_act:
+                    _refuse_actions(checked)
                 try:
-                    revision = self._write(checked.base.revision, changes, author, deadline - self._clock.monotonic())
+                    revision = self._write(
+                        checked.base.revision, changes, author.name, deadline - self._clock.monotonic()
+                    )
                 except CongressError as error:
                     if error.code.name != "revision_conflict":
                         raise
@@ -92,6 +107,17 @@ class Writer:
         return self._database.run(
             lambda session: policies.commit(session, expected, changes, author, now), max(timeout, 1.0)
         )
+
+
+def _refuse_actions(checked: Checked) -> None:
+    for change in checked.changes:
+        if isinstance(change, RuleCreated | RuleUpdated):
+            rule = checked.plan.image.rule((change.record.policy_id, change.record.id))
+            if rule is not None and rule.form.head.modal == EXECUTE:
+                text = " ".join(change.record.rule.split())[:200]
+                raise CongressError(
+                    "forbidden", f"the rule {text!r} asks for actions; to make or change it takes the role 'operator'"
+                )
 
 
 def _too_busy() -> CongressError:

@@ -7,7 +7,7 @@ be taken outside of the work that is run again: a step whose answer from COMMIT 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from dataclasses import dataclass, field, fields
 from typing import Any, Final
 
@@ -49,8 +49,20 @@ class NewActivation:
 
 
 @dataclass(frozen=True, slots=True)
+class Settled:
+    """What a person said to an activation (``approved``), who, and when, in seconds since 1970."""
+
+    verb: str
+    by: str
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
 class ActivationRecord:
-    """One activation of the log; times in seconds since 1970. ``epoch`` and ``node`` are those that ran it last."""
+    """One activation of the log; times in seconds since 1970. ``epoch`` and ``node`` are those that ran it last.
+
+    ``settled`` is all that people said to it, in order; it stays whatever the result.
+    """
 
     id: str
     key: str
@@ -67,6 +79,7 @@ class ActivationRecord:
     node: str
     attempts: int
     result: Any
+    settled: tuple[Settled, ...]
     not_before: float
     created_at: float
     updated_at: float
@@ -110,27 +123,30 @@ def request(session: Session, new: NewActivation, now: float) -> ActivationRecor
 
 
 def settle(
-    session: Session, activation_id: str, before: Collection[State], to: State, note: Mapping[str, Any], now: float
+    session: Session, activation_id: str, before: Collection[State], to: State, said: Settled
 ) -> ActivationRecord:
     """A person's step from one of the states ``before``: approve, retry (PENDING), cancel, resolve (SUCCEEDED, FAILED).
 
-    ``note`` is added to the result. Raises CongressError: "not_found", and "conflict" if it is in another state, or
-    should be tried again although its row holds no longer. For `Database.run`.
+    Raises CongressError: "not_found", and "conflict" if it is in another state, or should be tried again although its
+    row holds no longer. For `Database.run`.
     """
+    now = said.at
     seen = get(session, activation_id)
     if seen.state is to and seen.updated_at == now:
         return seen  # this very step was committed before
     if seen.state not in before:
         wanted = " or ".join(sorted(before))
-        raise CongressError("conflict", f"activation {activation_id} is {seen.state}; only a {wanted} one can be that")
+        raise CongressError(
+            "conflict", f"activation {activation_id} is {seen.state}; only one that is {wanted} can be {said.verb}"
+        )
     if to is State.PENDING and seen.rule_id and seen.closed_at is not None:
         raise CongressError(
             "conflict",
             f"the row that activation {activation_id} stands for holds no longer, so it is not run again; resolve it "
             "as done or failed",
         )
-    result = {**(seen.result if isinstance(seen.result, dict) else {}), **note}
-    values: dict[str, Any] = {"result": _json(result), "finished_at": now if to in FINAL else None}
+    settled = _json([[each.verb, each.by, each.at] for each in (*seen.settled, said)])
+    values: dict[str, Any] = {"settled": settled, "finished_at": now if to in FINAL else None}
     if seen.state is not State.AWAITING:
         values["not_before"] = 0.0
     if not _move(session, activation_id, seen.state, to, now, values):
@@ -229,6 +245,7 @@ def columns(new: NewActivation, now: float, epoch: int, node: str) -> dict[str, 
         "node": node if running else "",
         "attempts": int(running),
         "result": _json(new.result),
+        "settled": None,
         "not_before": new.not_before,
         "created_at": now,
         "updated_at": now,
@@ -242,6 +259,8 @@ def _record(row: models.Activation) -> ActivationRecord:
     values = {each.name: getattr(row, each.name) for each in fields(ActivationRecord)}
     for name in ("args", "why", "result"):
         values[name] = jsontext.loads(values[name])
+    said = [] if row.settled is None else jsontext.loads(row.settled)
+    values["settled"] = tuple(Settled(*each) for each in said)
     return ActivationRecord(**(values | {"state": State(row.state)}))
 
 

@@ -28,12 +28,16 @@ def upgrade(database: Database, target: str = "head") -> None:
     Raises CongressError("bad_request") for a target or a schema that this version does not know.
     """
     for attempt in range(ATTEMPTS):
+        before = current(database)
         try:
             _run(database, target, up=True)
             return
         except exc.IntegrityError:
             if attempt == ATTEMPTS - 1:
                 raise
+        except CongressError:
+            if attempt == ATTEMPTS - 1 or current(database) == before:
+                raise  # else Alembic missed the step that it was about to write down, which another node had done
 
 
 def downgrade(database: Database, target: str) -> None:

@@ -193,7 +193,7 @@ class Epoch(Base):
 
 
 class Activation(Base):
-    """One activation of the execution log; see `activations.ActivationRecord`. JSON: args, why, result."""
+    """One activation of the execution log; see `activations.ActivationRecord`. JSON: args, why, result, settled."""
 
     __tablename__ = "activations"
     __table_args__ = (
@@ -219,6 +219,7 @@ class Activation(Base):
     node: Mapped[str] = mapped_column(NAME)
     attempts: Mapped[int] = mapped_column(Integer)
     result: Mapped[str] = mapped_column(LONG_TEXT)
+    settled: Mapped[str | None] = mapped_column(LONG_TEXT)
     not_before: Mapped[float] = mapped_column(Double)
     created_at: Mapped[float] = mapped_column(Double)
     updated_at: Mapped[float] = mapped_column(Double)

@@ -62,7 +62,7 @@ def _calls(history: History) -> list[str]:
 
 def _asked_again(each: Mapping[str, Any]) -> bool:
     """Whether a person settled it."""
-    return isinstance(each["result"], dict) and "settled" in each["result"]
+    return bool(each["settled"])
 
 
 def _ends(history: History) -> list[str]:

@@ -16,7 +16,8 @@ from tests.unit.rig import Rig, wait_until
 
 
 def entry(identity: str, state: str = "succeeded", **more: Any) -> dict[str, Any]:
-    return {"id": identity, "state": state, "open": True, "attempts": 1, "action": "do", "result": None} | more
+    known = {"id": identity, "state": state, "open": True, "attempts": 1, "action": "do", "result": None, "settled": []}
+    return known | more
 
 
 RIGHT = History(

@@ -235,7 +235,8 @@ class Crashes(RuleBasedStateMachine):
         for record in self.records():
             if record.state == State.UNKNOWN and (to is not State.PENDING or record.closed_at is None):
                 with self.database.session() as session, session.begin():
-                    activations.settle(session, record.id, {State.UNKNOWN}, to, {"by": "a person"}, self.now())
+                    said = activations.Settled(to.value, "a person", self.now())
+                    activations.settle(session, record.id, {State.UNKNOWN}, to, said)
                 self.truth.asked[record.id] += to is State.PENDING
                 self.refresh([record.id])
                 return
@@ -293,7 +294,7 @@ class Crashes(RuleBasedStateMachine):
         assert still == {(rule_id, f"[{_json(row)}]"): 1 for rule_id in RULES for row in held}
         for record in records:
             done = self.truth.calls[record.id]
-            assert done >= 1 or record.state != "succeeded" or "a person" in record.result, "it was not done"
+            assert done >= 1 or record.state != "succeeded" or "a person" in (record.settled or ""), "it was not done"
             assert not (record.closed_at is None and done == 0 and record.state == "cancelled"), "it was lost"
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from itertools import count
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -163,6 +164,14 @@ def test_the_blast_radius_forgets_after_a_while() -> None:
     assert radius.stops(Blast(rows=5), 1, 0, 60.0) is None
     assert radius.stops(Blast(percent=50), 6, 10, 60.0) is not None
     assert radius.stops(Blast(), 10**6, 0, 60.0) is None
+
+
+@pytest.mark.parametrize(
+    ("new", "base", "stopped"),
+    [(1, 0, False), (2, 0, True), (1, 49, False), (2, 99, True), (2, 100, False), (50, None, False)],
+)
+def test_a_percentage_of_few_rows_lets_one_action_pass(new: int, base: int | None, *, stopped: bool) -> None:
+    assert (BlastRadius().stops(Blast(percent=2), new, base, 0.0) is not None) is stopped
 
 
 def test_the_pause_between_tries_is_bounded() -> None:

@@ -99,10 +99,15 @@ def test_an_action_that_needs_approval_waits_for_it(rig: Rig, world: type[World]
     assert world.calls == []
     assert settle(rig, first, "approve")["state"] == "pending"
     rejected = settle(rig, second, "reject")
-    assert (rejected["state"], rejected["result"]["settled"]["what"]) == ("cancelled", "rejected")
-    wait_states(rig, "succeeded", "cancelled")
+    assert (rejected["state"], [each["verb"] for each in rejected["settled"]]) == ("cancelled", ["rejected"])
+    done, _ = wait_states(rig, "succeeded", "cancelled")
+    ((said, by, at),) = [each.values() for each in done["settled"]]
+    assert (said, by, len(at)) == ("approved", "anonymous", len(done["created_at"]))
+    assert done["created_at"] < at < done["finished_at"]
     assert world.done() == [("pause", tuple(first["args"]))]
-    assert settle(rig, second, "approve", 409)["error"]["error_code"] == 409
+    refused = settle(rig, second, "approve", 409)["error"]
+    assert refused["error_code"] == 409
+    assert "is cancelled; only one that is awaiting can be approved" in refused["message"]
 
 
 def test_a_dry_run_writes_down_and_does_nothing_until_it_is_switched_off(rig: Rig, world: type[World]) -> None:
@@ -169,6 +174,14 @@ def test_a_rule_is_stopped_by_its_share_of_a_table(rig: Rig, world: type[World])
     bad(rig, *range(11))
     (held,) = wait_states(rig, "awaiting", state="awaiting")
     assert "more than 10 % of the 100 rows" in held["result"]["held"]
+
+
+def test_a_share_of_no_table_stops_no_rule(rig: Rig, world: type[World]) -> None:
+    add(rig, 'execute[world:pause("a")] :- true', blast_radius={"percent": 2})
+    add(rig, "execute[world:pause(x)] :- inv:bad(x)", blast_radius={"percent": 2})
+    bad(rig, "b")
+    wait_states(rig, "succeeded", "succeeded")
+    assert sorted(world.done()) == [("pause", ("a",)), ("pause", ("b",))]
 
 
 def test_an_outcome_that_nobody_knows_waits_for_a_person(rig: Rig, world: type[World]) -> None:

@@ -6,6 +6,7 @@ import os
 import threading
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -264,3 +265,44 @@ def test_the_author_of_a_change_is_the_tokens_name(
         assert made.status_code == 201
         history = client.get("/v1/revisions?limit=1", headers=headers).get_json()["results"]
     assert [(each["author"], each["changes"][0]["kind"]) for each in history] == [("a-author", "policy_created")]
+
+
+def test_rules_that_ask_for_actions_are_for_operators(
+    guarded: Application, tokens: tuple[Path, Mapping[str, str]]
+) -> None:
+    acting = {"rule": 'execute[log:write("found", x)] :- found(x)'}
+    plain = {"rule": "found(1)"}
+    policy = "/v1/policies/careful"
+
+    def ask(role: str, method: str, path: str, body: object = None) -> Any:
+        with guarded.test_client() as client:
+            headers = {"Authorization": f"Bearer {tokens[1][role]}"}
+            answer = client.open(path, method=method, json=body, headers=headers)
+        if answer.status_code == 403:
+            assert "takes the role 'operator'" in answer.get_json()["error"]["message"]
+        return answer.get_json() if answer.status_code < 300 else answer.status_code
+
+    ask("author", "POST", "/v1/policies", {"name": "careful", "rules": [plain]})
+    refused = [
+        ("POST", "/v1/policies", {"name": "other", "rules": [plain, acting]}),
+        ("PUT", policy, {"name": "careful", "rules": [plain, acting]}),
+        ("PATCH", policy, {"rules": [acting]}),
+        ("POST", f"{policy}/rules", acting),
+        ("POST", f"{policy}/rules", acting | {"enabled": False}),
+        ("POST", f"{policy}/rules", {"rules": [{"rule": "found(2)"}, acting]}),
+        ("PUT", f"{policy}/rules", {"rules": [plain, acting]}),
+    ]
+    for method, path, body in refused:
+        assert ask("author", method, path, body) == 403
+    [kept] = ask("reader", "GET", f"{policy}/rules")["results"]
+    assert ask("author", "PATCH", f"{policy}/rules/{kept['id']}", acting) == 403
+    made = ask("operator", "POST", f"{policy}/rules", acting | {"enabled": False})["id"]
+    for change in ({"enabled": True}, {"options": {"delay": 1}}, {"rule": 'execute[log:write("x", x)] :- found(x)'}):
+        assert ask("author", "PATCH", f"{policy}/rules/{made}", change) == 403
+    assert ask("author", "PUT", f"{policy}/rules/{made}", acting) == 403
+    assert ask("operator", "PATCH", f"{policy}/rules/{made}", {"options": {"approval": True}})["id"] == made
+
+    same = acting | {"enabled": False, "options": {"approval": True}}
+    added = ask("author", "PUT", f"{policy}/rules", {"rules": [plain, {"rule": "found(3)"}, same]})
+    assert [rule["rule"] for rule in added["results"]] == ["found(1)", "found(3)", acting["rule"]]
+    assert ask("author", "DELETE", f"{policy}/rules/{made}")["id"] == made

@@ -181,6 +181,7 @@ def test_builtins_that_fail_are_told_with_the_rule(rig: Rig) -> None:
     assert rig.rows("failing", "p") == [[1]]
     errors = rig.get(f"/v1/policies/failing/rules/{made['rules'][0]['id']}/status")["errors"]
     assert errors["count"] == 1
+    assert errors["since"].endswith("Z")
     assert "div" in errors["last"][0]
 
 

@@ -197,3 +197,18 @@ def test_drivers_tell_what_clients_print(rig: Rig) -> None:
         assert {"id", "description", "config", "secret", "tables"} <= described.keys()
         assert set(described["config"].values()) <= {"required", "(optional)"}
     rig.get("/v1/system/drivers/nosuch", 404)
+
+
+def test_a_table_that_a_source_has_not_is_told_by_the_name_of_the_source(rig: Rig) -> None:
+    made = rig.push_source("racked", {"hosts": ["id"]})
+    for named in ("racked", made["id"]):
+        message = rig.get(f"/v1/data-sources/{named}/tables/hots/rows", 404)["error"]["message"]
+        assert "data source 'racked' has no table 'hots'" in message
+        assert '"hosts"' in message
+
+
+def test_a_service_without_actions_says_that_it_has_none(rig: Rig) -> None:
+    rig.push_source("mute", {"t": ["id"]})
+    rig.policy("asks")
+    refused = rig.post("/v1/policies/asks/rules", {"rule": "execute[mute:act(x)] :- mute:t(x)"}, 400)
+    assert "'mute' has no action 'act'. It has none" in refused["error"]["message"]

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import pytest
 
 from congressd.engine import budget
+from congressd.engine import engine as engine_module
 from congressd.engine.engine import KEEP_SECONDS, Engine
 from congressd.language.core import Atom, Rule, Table, Variable
 from congressd.model.errors import CongressError
@@ -275,6 +276,7 @@ def test_a_table_that_is_declared_anew_loses_its_rows(engine: Engine) -> None:
 @pytest.fixture
 def _small_budget(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(budget, "MOST_ROWS", 10_000)
+    monkeypatch.setattr(budget, "MOST_ASKED_ROWS", 5_000)
 
 
 @pytest.mark.usefixtures("_small_budget")
@@ -286,7 +288,7 @@ def test_a_cross_product_that_would_fill_the_memory_is_refused_and_leaves_what_w
     before = engine.stats()
     with pytest.raises(CongressError, match=r"more than 10,000 rows"):
         engine.change_rules([product, fact("p", 1001)])
-    with pytest.raises(CongressError, match=r"more than 10,000 rows"):
+    with pytest.raises(CongressError, match=r"more than 5,000 rows"):
         engine.evaluate(Rule(atom("answer", "x", "y"), product.body, "p"))
     assert engine.stats() == before
     engine.apply("s", {"a": change((300,))})
@@ -301,6 +303,51 @@ def test_a_query_that_is_too_large_is_refused_and_asks_for_nothing_later(engine:
         rows(engine, "p", 2)
     engine.apply("s", {"a": change((300,))})
     assert engine.query(atom("p", 5, 7)) == [(5, 7)]
+
+
+SAME_HOST = Rule(atom("answer", "x", "y"), (lit("s:vms", "x", "h"), lit("s:vms", "y", "h")), "p")
+
+
+@pytest.mark.usefixtures("_small_budget")
+def test_a_rule_that_is_asked_has_a_limit_whatever_it_joins(engine: Engine) -> None:
+    engine.apply("s", {"vms": change(*((i, i % 2) for i in range(100)))})
+    assert len(engine.evaluate(SAME_HOST)) == 5_000
+    engine.apply("s", {"vms": change((100, 0))})
+    with pytest.raises(CongressError, match=r"the query is too large: it has more than 5,000 rows; narrow it"):
+        engine.evaluate(Rule(atom("other", "x", "y"), SAME_HOST.body, "p"))
+    one = Rule(atom("answer", "y"), (lit("s:vms", Is(7), "h"), lit("s:vms", "y", "h")), "p")
+    assert len(engine.evaluate(one)) == 50
+
+
+@pytest.mark.usefixtures("_small_budget")
+def test_a_rule_that_is_asked_has_a_time(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(budget, "MOST_ASKED_SECONDS", 0.0)
+    engine.apply("s", {"vms": change(*((i, 0) for i in range(100)))})
+    with pytest.raises(CongressError, match="was not done after 0 seconds"):
+        engine.evaluate(Rule(atom("answer", "x"), SAME_HOST.body, "p"))
+
+
+@pytest.mark.usefixtures("_small_budget")
+def test_a_rule_that_is_asked_and_that_rows_blow_up_is_refused_when_it_is_asked_again(engine: Engine) -> None:
+    engine.apply("s", {"vms": change((0, 0))})
+    assert len(engine.evaluate(SAME_HOST)) == 1
+    engine.apply("s", {"vms": change(*((i, 0) for i in range(1, 100)))})
+    with pytest.raises(CongressError, match="too large"):
+        engine.evaluate(SAME_HOST)
+    assert engine.suspended() == {}
+
+
+def test_a_rule_that_is_asked_is_kept_if_it_is_small(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(engine_module, "KEEP_ROWS", 1_000)
+    monkeypatch.setattr(engine_module, "KEEP_ROWS_TOGETHER", 2_000)
+    engine.apply("s", {"vms": change(*((i, i // 30) for i in range(90)))})
+    before = engine.stats()["rows"]
+    assert len(engine.evaluate(SAME_HOST)) == 2_700
+    assert engine.stats()["rows"] == before
+    for host in range(3):
+        joined = (lit("s:vms", "x", Is(host)), lit("s:vms", "y", Is(host)))
+        assert len(engine.evaluate(Rule(atom("answer", "x", "y"), joined, "p"))) == 900
+    assert engine.stats()["rows"] == before + 1_800
 
 
 def test_a_rule_that_is_not_there_cannot_go_and_nothing_else_happens(engine: Engine) -> None:

@@ -14,6 +14,7 @@ from congressd.pe.freshness import Freshness
 from congressd.pe.node import PolicyEngineNode
 from congressd.pe.policies import RuleDraft
 from congressd.pe.token import Position, Token, parse_token
+from congressd.pe.writer import Author
 from congressd.store import epochs, keys, migrate, policies
 from congressd.store.changes import PolicyDeleted
 from congressd.store.database import Database
@@ -72,7 +73,7 @@ def test_rules_of_two_policies_that_come_at_once_stay_apart(one: Rig, two: Rig) 
 
 
 def test_a_lost_notice_is_made_up_for(one: Rig, two: Rig) -> None:
-    record = one.node.policies.create({"name": "quiet"}, (), "test")[0]
+    record = one.node.policies.create({"name": "quiet"}, (), Author("test"))[0]
     wait_until(lambda: "quiet" in two.node.holder.image.policy_ids)
     revision = one.database.read(policies.current_revision)
     one.database.run(lambda session: policies.commit(session, revision, [PolicyDeleted(record)], "test", 0.0))
@@ -88,7 +89,7 @@ def test_writers_on_two_nodes_lose_nothing_and_agree(one: Rig, two: Rig) -> None
     def write(rig: Rig, first: int) -> None:
         try:
             for number in range(first, first + 15):
-                rig.node.policies.add_rules("busy", [RuleDraft(f"p({number})")], "test")
+                rig.node.policies.add_rules("busy", [RuleDraft(f"p({number})")], Author("test"))
         except BaseException as error:
             failures.append(error)
 

@@ -10,7 +10,7 @@ import pytest
 from congressd.model.actions import State
 from congressd.model.errors import CongressError
 from congressd.store import activations, epochs, execution
-from congressd.store.activations import ActivationRecord, Filter, NewActivation, Page
+from congressd.store.activations import ActivationRecord, Filter, NewActivation, Page, Settled
 from congressd.store.database import Database
 from congressd.store.epochs import DSD, StaleEpoch
 from congressd.store.execution import Ended, Steps
@@ -50,7 +50,7 @@ def finish(database: Database, epoch: int, one: str, to: State, now: float = 3.0
 
 
 def settle(database: Database, one: str, before: State, to: State, now: float = 5.0) -> ActivationRecord:
-    return database.run(lambda session: activations.settle(session, one, {before}, to, {"by": "me"}, now))
+    return database.run(lambda session: activations.settle(session, one, {before}, to, Settled(to.value, "me", now)))
 
 
 def get(database: Database, one: str) -> ActivationRecord:
@@ -175,13 +175,27 @@ def test_people_approve_cancel_resolve_and_try_again(database: Database, epoch: 
     claim(database, epoch, lost)
     later = database.run(lambda session: epochs.take_epoch(session, DSD, "two", 2000))
     database.run(lambda session: execution.orphan(session, later, 9.0))
-    assert settle(database, lost, State.UNKNOWN, State.PENDING).result == {"by": "me"}
+    assert settle(database, lost, State.UNKNOWN, State.PENDING).settled == (Settled("pending", "me", 5.0),)
     assert claim(database, later, lost, now=10.0) == (lost,)
+
+
+def test_what_people_said_stays_whatever_the_result(database: Database, epoch: int) -> None:
+    one = open_one(database, epoch, state=State.AWAITING, result={"held": "why"})
+    assert get(database, one).settled == ()
+    approved = settle(database, one, State.AWAITING, State.PENDING, now=1.5)
+    assert (approved.result, approved.settled) == ({"held": "why"}, (Settled("pending", "me", 1.5),))
+    claim(database, epoch, one)
+    finish(database, epoch, one, State.FAILED)
+    settle(database, one, State.FAILED, State.PENDING, now=4.0)
+    carry_out(database, epoch, 6.0, closed=[one])
+    gone = get(database, one)
+    assert gone.result == {"cancelled": "the row holds no longer"}
+    assert [each.at for each in gone.settled] == [1.5, 4.0]
 
 
 def test_a_step_that_cannot_follow_is_refused(database: Database, epoch: int) -> None:
     one = open_one(database, epoch)
-    with pytest.raises(CongressError, match="is pending; only a unknown one") as caught:
+    with pytest.raises(CongressError, match="is pending; only one that is unknown can be succeeded") as caught:
         settle(database, one, State.UNKNOWN, State.SUCCEEDED)
     assert caught.value.code.name == "conflict"
     with pytest.raises(CongressError, match="'nowhere'"):

@@ -25,6 +25,10 @@ def tables(database: Database) -> set[str]:
     return set(inspect(database.engine).get_table_names())
 
 
+def _columns(database: Database, table: str) -> set[str]:
+    return {column["name"] for column in inspect(database.engine).get_columns(table)}
+
+
 def test_the_migrated_schema_is_that_of_the_models(database: Database) -> None:
     with database.connection() as connection:
         options: dict[str, Any] = {"compare_type": True, "compare_server_default": True}
@@ -52,6 +56,15 @@ def test_a_step_that_was_cut_off_is_run_again_over_what_it_made(database: Databa
     migrate.upgrade(database)
     assert database.read(policies.current_revision) == 0
     assert "activations" in tables(database)
+
+
+def test_what_people_said_can_be_kept_by_an_older_database(connect: Connect) -> None:
+    migrate.upgrade(connect(), "0001")
+    assert "settled" not in _columns(connect(), "activations")
+    migrate.upgrade(connect())
+    assert "settled" in _columns(connect(), "activations")
+    migrate.downgrade(connect(), "0001")
+    assert "settled" not in _columns(connect(), "activations")
 
 
 def test_every_table_has_a_primary_key_that_nothing_counts_up(database: Database) -> None:
