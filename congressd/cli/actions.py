@@ -237,8 +237,12 @@ def _what(item: dict[str, Any]) -> str:
 
 
 def _brief(item: dict[str, Any]) -> str:
-    """What is most worth to be seen of a result."""
-    result = item["result"]
+    """What is most worth to be seen of a result, and who had a say in it."""
+    said = [f"{each['verb']} by {each['by']}" for each in item["settled"]]
+    return "; ".join(filter(None, (_worth(item["result"]), *said)))
+
+
+def _worth(result: Any) -> str:
     if not isinstance(result, dict):
         return ""
     for name in ("error", "held", "awaits", "cancelled", "note"):

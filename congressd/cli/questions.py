@@ -9,25 +9,25 @@ import click
 from congressd.cli.changing import warn
 from congressd.cli.context import Client, Exit, Failure, verb
 from congressd.cli.explanation import atom, literals, tree
-from congressd.cli.fetched import counted, end, exit_code_option, fetched, rows_of
+from congressd.cli.fetched import counted, end, exit_code_option, fetched, limit_option, limited, rows_of
 from congressd.cli.output import cell, say
 
 
 @click.command()
 @click.argument("policy_name", metavar="POLICY")
 @click.argument("text", metavar="QUERY")
+@limit_option
 @exit_code_option
 @verb
-def query(client: Client, policy_name: str, text: str, exit_code: bool) -> None:
+def query(client: Client, policy_name: str, text: str, limit: int | None, exit_code: bool) -> None:
     """The rows that an atom or a rule matches.
 
     \b
     Example: congress query security 'error("web-1", why)'
              congress query security 'q(x) :- error(x, why), cloud:servers(name=x, owner="ada")'
     """
-    answer = client.service.get("v1", "policies", policy_name, "query", query={"q": text})
-    warn(answer)
-    found = fetched(answer)
+    found = fetched(client.service.get("v1", "policies", policy_name, "query", query={"q": text} | limited(limit)))
+    warn({"warnings": found.warnings})
     client.rows(found.names, found.rows, found.items)
     end(exit_code and bool(found.rows))
 

@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from congressd.cli.context import Client, Exit, verb
+from congressd.cli.fetched import counted
 from congressd.cli.output import say
 
 
@@ -79,7 +80,8 @@ def _show(client: Client, service: dict[str, Any], policies: dict[str, Any], sou
     lines = [_source(name, each, held.get(name)) for name, each in sources.items()]
     client.listing(lines, ("source", "state", "rows", "error", "age", "behind"))
     for each in service["failures"]:
-        say(f"\nfailed on {each['count']} rows: {each['rule']}\n  last: {each['last'][-1]}")
+        times = f"{counted(each['count'], 'time')} since {each['since']}"
+        say(f"\nfailed {times}: {each['rule']}\n  last: {each['last'][-1]}")
 
 
 def _node(node: dict[str, Any]) -> dict[str, Any]:

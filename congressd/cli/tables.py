@@ -12,7 +12,7 @@ import click
 from congressd.cli.changing import warn
 from congressd.cli.context import Client, Failure, verb
 from congressd.cli.explanation import LONGEST_ATOM, literals
-from congressd.cli.fetched import counted, end, exit_code_option, rows_of, watch_option
+from congressd.cli.fetched import counted, end, exit_code_option, limit_option, rows_of, watch_option
 from congressd.cli.http import RefusedError
 from congressd.cli.rowfile import RowError, read_rows
 from congressd.cli.watching import follow
@@ -45,16 +45,17 @@ def row() -> None:
 @click.argument("name", metavar="POLICY|SOURCE")
 @click.argument("table_name", metavar="TABLE")
 @watch_option
+@limit_option
 @exit_code_option
 @verb
-def row_list(client: Client, name: str, table_name: str, watch: bool, exit_code: bool) -> None:
+def row_list(client: Client, name: str, table_name: str, watch: bool, limit: int | None, exit_code: bool) -> None:
     """The rows of a table.
 
     Example: congress row list security error
     """
     if watch:
-        follow(client, lambda: {(name, table_name): rows_of(client, name, table_name)}, with_place=False)
-    found = rows_of(client, name, table_name)
+        follow(client, lambda: {(name, table_name): rows_of(client, name, table_name, limit)}, with_place=False)
+    found = rows_of(client, name, table_name, limit)
     warn({"warnings": found.warnings})
     client.rows(found.names, found.rows, found.items)
     end(exit_code and bool(found.rows))

@@ -29,6 +29,7 @@ def test_a_rule_from_a_file_waits_for_approval(shell: Shell, rig: Rig, tmp_path:
     assert states(shell, "--state", "cancelled", "--open", "--service", "log") == ["cancelled"]
     listed = shell.run("actions", "list")
     assert 'log:write("bad", "a")' in listed
+    assert (listed.count("approved by "), listed.count("rejected by ")) == (2, 1)
     shown = shell.run("actions", "show", first["id"])
     assert "wanted by execute[log:write" in shown
     assert "inv:bad(" in shown

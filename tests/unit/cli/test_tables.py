@@ -58,6 +58,16 @@ def test_a_row_to_delete_that_is_not_there_is_told(shell: Shell, rig: Rig) -> No
     assert shell.err == ""
 
 
+def test_the_first_rows_only_are_told_to_be_that(shell: Shell, rig: Rig) -> None:
+    rig.push("inv", "bad", [["a"], ["b"], ["c"]])
+    wait_until(lambda: len(rig.rows("inv", "bad")) == 3)
+    for verb in (("row", "list", "inv", "bad"), ("query", "inv", "bad(x)")):
+        assert [each["data"] for each in shell.json(*verb, "--limit", "2")] == [["a"], ["b"]]
+        assert "There are more than these 2 rows" in shell.err
+        assert len(shell.json(*verb, "--limit", "3")) == 3
+        assert shell.err == ""
+
+
 def test_an_empty_name_is_told(shell: Shell) -> None:
     assert "POLICY|SOURCE is empty" in shell.fails("row", "list", "", "x", code=2)
     assert "NAMES is empty" in shell.fails("policy", "delete", "p", "", code=2)
