@@ -13,6 +13,10 @@ from typing import Any, NamedTuple
 
 ROOT = Path(__file__).resolve().parents[2]
 
+#: What an agent exits with.
+OK, GENERIC, ARGS, PERM, INSTALLED, NOT_RUNNING, PROMOTED = 0, 1, 2, 4, 5, 7, 8
+DEGRADED, DEGRADED_PROMOTED = 190, 191
+
 
 class Result(NamedTuple):
     """What one call of an agent came to."""

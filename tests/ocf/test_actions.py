@@ -7,17 +7,23 @@ import signal
 import socket
 import subprocess
 import threading
-import time
-from collections.abc import Callable
-from pathlib import Path
 
 import pytest
 
 from tests.ocf.conftest import MakeRig
-from tests.ocf.rig import Rig, lives, wait_for
-
-OK, GENERIC, ARGS, PERM, INSTALLED, NOT_RUNNING, PROMOTED = 0, 1, 2, 4, 5, 7, 8
-DEGRADED, DEGRADED_PROMOTED = 190, 191
+from tests.ocf.rig import (
+    ARGS,
+    DEGRADED,
+    DEGRADED_PROMOTED,
+    GENERIC,
+    INSTALLED,
+    NOT_RUNNING,
+    OK,
+    PERM,
+    Rig,
+    lives,
+    wait_for,
+)
 
 
 @pytest.mark.parametrize("role", ["pe", "dsd"])
@@ -30,93 +36,6 @@ def test_a_life(make: MakeRig, role: str) -> None:
     assert node.call("stop") == (OK, "")
     assert node.call("monitor").code == NOT_RUNNING
     assert node.call("stop") == (OK, "")
-
-
-def test_a_start_returns_when_the_daemon_works_and_not_before(dsd: Rig) -> None:
-    dsd.faults(slow=1.0)
-    assert dsd.call("start").code == OK
-    assert dsd.call("monitor").code == OK
-
-
-def test_a_start_of_a_daemon_that_ends_at_once_says_why(dsd: Rig) -> None:
-    dsd.faults(fail="[dsd]/lease is 3, less than twice renew_period")
-    code, reason = dsd.call("start")
-    assert code == GENERIC
-    assert "status 3" in reason
-    assert "[dsd]/lease is 3" in reason
-
-
-def test_a_start_that_takes_too_long_fails_before_its_timeout(pe: Rig) -> None:
-    pe.faults(deaf=True)
-    code, reason = pe.call("start", seconds=2)
-    assert code == GENERIC
-    assert "did not get to work in time" in reason
-    assert pe.call("stop").code == OK
-
-
-def test_a_start_of_a_daemon_that_ends_in_order_says_why_at_once(dsd: Rig) -> None:
-    dsd.faults(slow=0.3, end="cannot listen on 192.0.2.1:1788")
-    began = time.monotonic()
-    code, reason = dsd.call("start")
-    assert code == GENERIC
-    assert "cannot listen on 192.0.2.1:1788" in reason
-    assert time.monotonic() - began < 5
-
-
-def test_a_socket_that_a_daemon_left_behind_does_not_hide_the_end_of_the_next(pe: Rig) -> None:
-    pe.run_file("sock").parent.mkdir()
-    with socket.socket(socket.AF_UNIX) as left:
-        left.bind(str(pe.run_file("sock")))
-    pe.faults(fail="[pe]/bind_port is taken")
-    code, reason = pe.call("start")
-    assert code == GENERIC
-    assert "[pe]/bind_port is taken" in reason
-
-
-def test_a_start_does_not_leave_a_daemon_behind_that_nothing_leads_to(dsd: Rig) -> None:
-    dsd.faults(late=600)
-    code, reason = dsd.call("start", seconds=2)
-    assert code == GENERIC
-    assert f"wrote no {dsd.run_file('pid')} within" in reason
-    assert not dsd.processes()
-    assert dsd.call("stop") == (OK, "")
-
-
-def test_a_daemon_without_a_pid_file_yet_is_found_and_ended(make: MakeRig) -> None:
-    pe = make("pe")
-    pe.faults(late=600)
-    child, other = (pe.spawn("--instance", number) for number in ("1", "2"))
-    wait_for(lambda: {child.pid, other.pid} <= set(pe.processes()), "two processes that are known by their commands")
-    code, reason = pe.call("monitor")
-    assert (code, f"process {child.pid} lives without a PID file" in reason) == (GENERIC, True)
-    assert pe.call("stop") == (OK, "")
-    assert child.wait(5) < 0
-    assert other.poll() is None
-    assert pe.call("stop", instance="2") == (OK, "")
-    other.wait(5)
-
-
-def test_a_start_clears_away_a_hung_daemon_whose_pid_file_is_lost(dsd: Rig) -> None:
-    dsd.call("start")
-    first = dsd.pid()
-    dsd.run_file("pid").unlink()
-    os.kill(first, signal.SIGSTOP)
-    assert dsd.call("start") == (OK, "")
-    assert not lives(first)
-    assert dsd.processes() == [dsd.pid()]
-
-
-def test_a_half_started_daemon_is_found_and_a_start_clears_it_away(pe: Rig) -> None:
-    pe.faults(deaf=True)
-    pe.call("start", seconds=1)
-    half = pe.pid()
-    assert lives(half)
-    code, reason = pe.call("monitor")
-    assert code == GENERIC
-    assert "lives, but nothing answers" in reason
-    pe.faults()
-    assert pe.call("start").code == OK
-    assert not lives(half)
 
 
 def test_a_crash_is_an_error_and_not_a_clean_end(dsd: Rig) -> None:
@@ -304,155 +223,6 @@ def test_a_group_member_left_standing_by_is_made_active_by_a_start(dsd: Rig) -> 
     assert dsd.call("monitor").code == OK
     assert dsd.call("stop").code == OK
     child.wait()
-
-
-def test_the_promotable_layout(make: MakeRig) -> None:
-    dsd = make("dsd", layout="promotable")
-    assert dsd.call("promote").code == NOT_RUNNING
-    assert dsd.call("start").code == OK
-    assert dsd.call("monitor").code == OK
-    assert dsd.call("promote").code == OK
-    assert dsd.call("monitor").code == PROMOTED
-    assert dsd.call("promote").code == OK
-    dsd.faults(status={"failing": ["nova"]})
-    assert dsd.call("monitor").code == DEGRADED_PROMOTED
-    assert dsd.call("demote").code == OK
-    assert dsd.call("monitor").code == DEGRADED
-    assert dsd.call("stop").code == OK
-
-
-@pytest.mark.parametrize("fault", [signal.SIGKILL, signal.SIGSTOP], ids=["dead", "hung"])
-def test_a_daemon_that_cannot_be_asked_is_demoted_by_its_end(make: MakeRig, fault: signal.Signals) -> None:
-    dsd = make("dsd", layout="promotable")
-    dsd.call("start")
-    dsd.call("promote")
-    pid = dsd.pid()
-    os.kill(pid, fault)
-    if fault is signal.SIGKILL:
-        wait_for(lambda: not lives(pid), "the death of the daemon")
-    assert dsd.call("demote") == (OK, "")
-    assert not lives(pid)
-    assert dsd.call("stop").code == OK
-
-
-@pytest.fixture
-def scores(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[], list[str]]:
-    """What the cluster was told of promotion scores since this was last called."""
-    told = tmp_path / "told"
-    program = tmp_path / "programs" / "crm_attribute"
-    program.parent.mkdir()
-    program.write_text(f'#!/bin/sh\necho "$@" >>{told}\n', encoding="ascii")
-    program.chmod(0o755)
-    monkeypatch.setenv("PATH", f"{program.parent}:{os.environ['PATH']}")
-
-    def read() -> list[str]:
-        lines = told.read_text(encoding="ascii").splitlines() if told.exists() else []
-        told.unlink(missing_ok=True)
-        return [line.split()[-1] for line in lines]
-
-    return read
-
-
-AWAY = {"state": "starting", "database": False}
-
-
-def _standby(make: MakeRig, **parameters: str) -> Rig:
-    """A node of a cluster with a DSD as a promotable clone's instance, not started."""
-    return make("dsd", layout="promotable", crm_feature_set="3.16.1", **parameters)
-
-
-def test_a_daemon_that_started_without_a_database_offers_itself_when_that_is_there(
-    make: MakeRig, scores: Callable[[], list[str]]
-) -> None:
-    dsd = _standby(make)
-    dsd.faults(status=AWAY)
-    assert dsd.call("start") == (OK, "")
-    assert dsd.call("monitor").code == DEGRADED
-    assert dsd.call("monitor", probe=True).code == DEGRADED
-    assert scores() == ["--update=-1000"]
-    dsd.faults()
-    assert dsd.call("monitor") == (OK, "")
-    assert scores() == ["--update=100"]
-    assert dsd.call("monitor") == (OK, "")
-    assert scores() == []
-
-
-def test_a_promotion_that_fails_for_the_database_is_tried_nowhere_until_that_is_there(
-    make: MakeRig, scores: Callable[[], list[str]]
-) -> None:
-    dsd = _standby(make)
-    dsd.call("start")
-    assert scores() == ["--update=100"]
-    dsd.faults(refuse_activate="the database is away", status={"state": "standby", "database": False})
-    code, reason = dsd.call("promote")
-    assert code == GENERIC
-    assert "the database is away" in reason
-    assert scores() == ["--update=-1000"]
-    assert dsd.call("demote") == (OK, "")
-    assert dsd.call("monitor").code == DEGRADED
-    assert scores() == ["--update=-1000"]
-    dsd.faults()
-    assert dsd.call("monitor") == (OK, "")
-    assert scores() == ["--update=100"]
-    assert dsd.call("promote") == (OK, "")
-    assert scores() == ["--update=1000"]
-
-
-def test_a_promotion_that_fails_with_a_database_keeps_the_score(make: MakeRig, scores: Callable[[], list[str]]) -> None:
-    dsd = _standby(make)
-    dsd.call("start")
-    dsd.faults(refuse_activate="another epoch is current")
-    assert dsd.call("promote").code == GENERIC
-    assert scores() == ["--update=100"]
-
-
-def test_a_database_that_stalls_costs_no_score(make: MakeRig, scores: Callable[[], list[str]]) -> None:
-    dsd = _standby(make)
-    dsd.call("start")
-    dsd.faults(status={"state": "standby", "database": False})
-    assert dsd.call("monitor").code == DEGRADED
-    assert scores() == ["--update=100"]
-
-
-def test_a_score_that_the_cluster_may_have_forgotten_is_set_again(
-    make: MakeRig, scores: Callable[[], list[str]]
-) -> None:
-    dsd = _standby(make)
-    dsd.call("start")
-    dsd.call("monitor", probe=True)  # as after a restart of the cluster on a running daemon
-    assert scores() == ["--update=100"] * 2
-    mark = dsd.directory / "congress-dsd-1.score"
-    os.utime(mark, (time.time() - 61, time.time() - 61))
-    dsd.call("monitor")
-    dsd.call("monitor")
-    assert scores() == ["--update=100"]
-    dsd.call("stop")
-    assert scores() == ["--delete"]
-    assert not mark.exists()
-
-
-@pytest.mark.parametrize("clustered", [True, False], ids=["in a cluster", "alone"])
-def test_an_active_daemon_that_hangs_gives_its_role_up_before_it_is_recovered(
-    make: MakeRig, scores: Callable[[], list[str]], clustered: bool
-) -> None:
-    dsd = make("dsd", layout="promotable", CRM_meta_role="Promoted", crm_feature_set="3.16.1" if clustered else "")
-    dsd.call("start")
-    dsd.call("promote")
-    os.kill(dsd.pid(), signal.SIGSTOP)
-    code, reason = dsd.call("monitor")
-    assert reason.startswith("hung: ")
-    assert code == (DEGRADED_PROMOTED if clustered else GENERIC)
-    assert scores() == (["--update=100", "--update=1000", "--delete"] if clustered else [])
-    assert dsd.call("stop").code == OK
-
-
-def test_a_promotion_that_is_refused_fails_with_the_daemons_words(make: MakeRig) -> None:
-    dsd = make("dsd", layout="promotable")
-    dsd.call("start")
-    dsd.faults(refuse="another epoch is current")
-    code, reason = dsd.call("promote")
-    assert code == GENERIC
-    assert "another epoch is current" in reason
 
 
 @pytest.mark.parametrize(
