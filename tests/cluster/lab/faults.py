@@ -12,6 +12,8 @@ from tests.cluster.lab.load import Load
 from tests.cluster.lab.partition import cut_dsd_node
 from tests.cluster.lab.upgrade import upgrade
 
+OUTAGE = 60.0  #: seconds for which nobody reaches the database: some leases
+
 
 class Outcome(NamedTuple):
     """What a fault came to: the figure, unless it is read from the load, and what was broken, in sentences."""
@@ -132,6 +134,24 @@ def _all_off(load: Load) -> Outcome:
     return Outcome(time.monotonic() - began)
 
 
+def _database_away(load: Load) -> Outcome:
+    """The daemons reach no database for longer than a lease; then they do: nobody may have been banned meanwhile."""
+    chain = "chain inet outage input { type filter hook input priority -10; }"
+    refuse = "rule inet outage input tcp dport 3307 reject with tcp reset"
+    for node in NODES:
+        on(node, f"echo 'add table inet outage; add {chain}; add {refuse}' | nft -f -")
+    try:
+        time.sleep(OUTAGE)
+        failed = len(load.failures())
+    finally:
+        for node in NODES:
+            on(node, "nft delete table inet outage")
+    began = time.monotonic()
+    load.settle(1, 180)
+    broken = [f"{failed} queries failed while the database was away"] if failed else []
+    return Outcome(time.monotonic() - began, tuple(broken))
+
+
 def _is_whole() -> bool:
     return State().whole()
 
@@ -174,6 +194,7 @@ FAULTS = (
     Fault("off-for-good", _off_for_good, "s from power to all running again", 60.0, _gap),
     Fault("disk-lost", _disk_lost, "s from power to all running again, by the playbook", 300.0, _gap),
     Fault("partition", _partition, "s, age of rows that did not say so", 5.0, _gap),
+    Fault("database-away", _database_away, "s from its return until new rows are in the tables", 10.0, _gap),
     Fault("all-off", _all_off, "s from power until new rows are in the tables", 120.0, _gap, "anything", 1.0),
     Fault("rolling-upgrade", _upgrade, "failed queries and pushes", 0.0, _failed, failing="nothing"),
 )
