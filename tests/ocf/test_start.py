@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import signal
 import socket
-import time
 
 from tests.ocf.conftest import MakeRig
 from tests.ocf.rig import GENERIC, OK, Rig, lives, wait_for
@@ -35,11 +34,10 @@ def test_a_start_that_takes_too_long_fails_before_its_timeout(pe: Rig) -> None:
 
 def test_a_start_of_a_daemon_that_ends_in_order_says_why_at_once(dsd: Rig) -> None:
     dsd.faults(slow=0.3, end="cannot listen on 192.0.2.1:1788")
-    began = time.monotonic()
     code, reason = dsd.call("start")
     assert code == GENERIC
+    assert "the daemon ended while it started" in reason
     assert "cannot listen on 192.0.2.1:1788" in reason
-    assert time.monotonic() - began < 5
 
 
 def test_a_socket_that_a_daemon_left_behind_does_not_hide_the_end_of_the_next(pe: Rig) -> None:
