@@ -23,7 +23,8 @@ from urllib.parse import quote
 from benchmarks.httpload import Load, get, load
 from benchmarks.measure import human, machine, table
 from congressd.api.server import serve
-from tests.service.process import CHECKOUT, ServiceProcess, free_port, wait_for
+from tests.ports import free_port
+from tests.service.process import CHECKOUT, ServiceProcess, wait_for
 
 ROWS: Final = 10_000  #: of the source below the table that is asked
 REPEATED: Final = 200  #: questions that are asked again and again

@@ -16,6 +16,8 @@ from typing import Any, NamedTuple
 import jinja2
 import yaml
 
+from tests.ports import free_port
+
 ROOT = Path(__file__).resolve().parents[1]
 DEFAULTS = ROOT / "ansible" / "roles" / "haproxy" / "defaults" / "main.yml"
 
@@ -149,12 +151,6 @@ def program() -> str:
     found = shutil.which("haproxy") or shutil.which("haproxy", path="/usr/sbin:/usr/local/sbin")
     assert found, "haproxy (Debian package haproxy) is not installed"
     return found
-
-
-def free_port() -> int:
-    """A TCP port of 127.0.0.1 that nobody listens on just now."""
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return int(server.getsockname()[1])
 
 
 def render_and_start(

@@ -18,7 +18,8 @@ from congressd.store import epochs, keys, migrate, policies
 from congressd.store.changes import PolicyCreated, Snapshot
 from congressd.store.database import Database
 from tests.cluster.simulation import ROOT
-from tests.service.mariadb import MariaDB, free_port, mariadb, mariadb_url
+from tests.ports import free_port
+from tests.service.mariadb import MariaDB, mariadb, mariadb_url
 from tests.unit.store.fixtures import commit, policy
 
 __all__ = ["mariadb", "mariadb_url"]

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.cluster.simulation import ROOT
-from tests.haproxy import free_port
+from tests.ports import free_port
 
 PROGRAM = ROOT / "ansible" / "roles" / "galera" / "files" / "galera-check"
 

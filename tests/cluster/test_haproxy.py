@@ -21,8 +21,9 @@ import pytest
 from congressd.config.options import Settings
 from congressd.doctor import ask_haproxy
 from congressd.doctor.place import Paths, Place
-from tests.haproxy import HAProxy, Server, free_port, render, render_and_start
+from tests.haproxy import HAProxy, Server, render, render_and_start
 from tests.network import drop_packets_to, in_a_network_of_its_own
+from tests.ports import free_port
 
 pytestmark = pytest.mark.haproxy
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import socket
 import subprocess
 import time
 import uuid
@@ -13,6 +12,8 @@ from pathlib import Path
 
 import pymysql
 import pytest
+
+from tests.ports import free_port
 
 DEADLINE = 60.0  #: seconds for the server to start or stop
 PASSWORD = "s3cret-pass"
@@ -101,14 +102,6 @@ class MariaDB:
     def url(self, name: str) -> str:
         """The URL of a database, over TCP."""
         return f"mysql+pymysql://congress:{PASSWORD}@127.0.0.1:{self.port}/{name}"
-
-
-def free_port() -> int:
-    """A TCP port of 127.0.0.1 that nobody listens on now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 @pytest.fixture(scope="session")

@@ -13,7 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.service.mariadb import DEADLINE, MariaDB, free_port
+from tests.ports import free_port
+from tests.service.mariadb import DEADLINE, MariaDB
 
 PROVIDER = Path("/usr/lib/galera/libgalera_smm.so")
 USER = "mysql"  #: rsync, which brings a joiner its data, does not do so for root

@@ -16,11 +16,12 @@ from pathlib import Path
 from typing import Final
 
 from tests.haproxy import HAProxy, Server, render_and_start
+from tests.ports import free_port
 from tests.service.history import Operation, backwards, overlapping, unseen
 from tests.service.mariadb import MariaDB
 from tests.service.mariadb_galera import Galera
 from tests.service.nodes import Daemon
-from tests.service.process import CHECKOUT, free_port, wait_for
+from tests.service.process import CHECKOUT, wait_for
 from tests.service.rabbitmq import RabbitServer
 from tests.service.rabbitmq_cluster import RabbitCluster
 from tests.service.stage import OPTIONS, Stage

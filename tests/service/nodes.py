@@ -23,7 +23,8 @@ from typing import Any, NamedTuple
 
 from congressd.store import keys, migrate
 from congressd.store.database import Database
-from tests.service.process import CHECKOUT, SCRIPTS, free_port, wait_for
+from tests.ports import free_port
+from tests.service.process import CHECKOUT, SCRIPTS, wait_for
 
 #: Options of a cluster that wants to see things happen soon. Periods are short, so that lost notices show quickly.
 QUICK: Mapping[str, Mapping[str, object]] = {

@@ -16,6 +16,8 @@ from uuid import uuid4
 
 import pytest
 
+from tests.ports import free_port
+
 SERVER = Path("/usr/lib/rabbitmq/bin/rabbitmq-server")
 CONFIGURATION = """
 listeners.tcp.1 = 127.0.0.1:{port}
@@ -23,14 +25,6 @@ disk_free_limit.absolute = 50MB
 log.file.level = warning
 raft.wal_max_size_bytes = 16777216
 """
-
-
-def free_port() -> int:
-    """A port of 127.0.0.1 that nothing listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 def wait_for(condition: Callable[[], object], what: str, seconds: float = 30.0) -> None:

@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.service.rabbitmq import SERVER, RabbitServer, free_port, wait_for
+from tests.ports import free_port
+from tests.service.rabbitmq import SERVER, RabbitServer, wait_for
 
 COOKIE = "congressd-of-tests"
 CONFIGURATION = """

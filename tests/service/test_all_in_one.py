@@ -15,8 +15,8 @@ import pytest
 from congressd.daemon.start import StartError
 from congressd.daemon.wiring import check_database
 from congressd.store import keys
+from tests.ports import free_port
 from tests.service import shelldoc
-from tests.service.mariadb import free_port
 from tests.service.process import CHECKOUT, SCRIPTS, ServiceProcess, run, wait_for
 
 STOP_WITHIN = 5.0  #: seconds from SIGTERM to the end, promised in the README's terms

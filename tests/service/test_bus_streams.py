@@ -18,7 +18,8 @@ from congressd.bus.streams import BatchArrived, Disconnected, Heartbeat, Resync,
 from congressd.model.errors import CongressError
 from congressd.model.tables import Batch
 from congressd.model.values import Row
-from tests.service.rabbitmq import RabbitServer, free_port, wait_for
+from tests.ports import free_port
+from tests.service.rabbitmq import RabbitServer, wait_for
 from tests.unit.bus.batches import delta, snapshot
 
 pytestmark = pytest.mark.rabbitmq

@@ -17,9 +17,10 @@ from pathlib import Path
 import pytest
 
 from congressd.store import keys
+from tests.ports import free_port
 from tests.service.mariadb import MariaDB
 from tests.service.nodes import QUICK, Cluster, Daemon, PolicyNode, RefusedError, on_all
-from tests.service.process import SCRIPTS, free_port, wait_for
+from tests.service.process import SCRIPTS, wait_for
 from tests.service.rabbitmq import RabbitServer
 
 #: Notices must do the work here: without one, a change would be found only after the deadlines of these tests.

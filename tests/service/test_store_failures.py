@@ -15,7 +15,8 @@ from congressd.model.errors import CongressError
 from congressd.store import models, policies, retry
 from congressd.store.changes import PolicyCreated
 from congressd.store.database import Database, Limits
-from tests.service.mariadb import PASSWORD, MariaDB, free_port
+from tests.ports import free_port
+from tests.service.mariadb import PASSWORD, MariaDB
 from tests.unit.store.fixtures import Connect, ManualClock, policy
 
 pytestmark = pytest.mark.mariadb

@@ -12,10 +12,11 @@ from congressd.bus.rabbit_streams import BROKEN, RabbitOptions, connect
 from congressd.model.errors import CongressError
 from congressd.store import schema
 from congressd.store.database import Database, Limits
+from tests.ports import free_port
 from tests.service.certificates import Certificates, make_certificates
 from tests.service.mariadb import MariaDB
 from tests.service.nodes import Cluster, on_all
-from tests.service.rabbitmq import RabbitServer, free_port
+from tests.service.rabbitmq import RabbitServer
 
 pytestmark = pytest.mark.rabbitmq
 
