@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gzip
-import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -17,6 +16,7 @@ from sqlalchemy import make_url
 from congressd.store import epochs, keys, migrate, policies
 from congressd.store.changes import PolicyCreated, Snapshot
 from congressd.store.database import Database
+from tests.cluster.playbook import needs_ansible
 from tests.cluster.simulation import ROOT
 from tests.ports import free_port
 from tests.service.mariadb import MariaDB, mariadb, mariadb_url
@@ -50,10 +50,7 @@ case "$name $*" in
 esac
 """
 
-pytestmark = [
-    pytest.mark.mariadb,
-    pytest.mark.skipif(not shutil.which("ansible-playbook"), reason="ansible (Debian package) is not installed"),
-]
+pytestmark = [pytest.mark.mariadb, needs_ansible]
 
 
 @dataclass(frozen=True)
